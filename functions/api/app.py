@@ -1,0 +1,21 @@
+"""HTTP → tables."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from hookwatch.api import BASE_PATH, event_types, events, monitored_endpoints, operational_endpoints, sources
+from hookwatch.api.problems import answer_problems
+
+logger = Logger()
+app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
+answer_problems(app)
+for routes in (event_types, events, monitored_endpoints, sources, operational_endpoints):
+    app.include_router(routes.router)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

@@ -1,0 +1,40 @@
+"""SIGNALS → MonitoredEndpoint, OperationalEvent. Messages of one monitored endpoint are counted together."""
+
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from hookwatch.observing.counting import Receiving
+from hookwatch.observing.incidents import Policy
+from hookwatch.observing.outbox import Outbox
+from hookwatch.observing.queue import Merging
+from hookwatch.settings import ObserverSettings
+
+logger, metrics, settings = Logger(), Metrics(), ObserverSettings.from_environment()
+receiving = Receiving(timedelta(seconds=settings.signals_visibility_seconds), settings.signals_receives)
+outbox = Outbox(Policy(), receiving, settings.event_retention_days)
+# A message that fails fails those behind it of its own group, and of no other.
+processor = SqsFifoPartialProcessor(skip_group_on_error=True, logger=logger)
+processor.raise_on_entire_batch_failure = False
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    merging = Merging(event["Records"])
+
+    def observe(record: SQSRecord) -> None:
+        merged = merging.starting_at(record.raw_event)
+        if not merged:
+            return  # it was counted with one before it
+        for stored in outbox.count(merged):
+            logger.info("event", event_id=stored.event_id, type=stored.type, batch_id=merged[-1].report.batch_id)
+            metrics.add_metric("Events", MetricUnit.Count, 1)
+        merging.counted(merged)
+
+    return process_partial_response(event, observe, processor, context)

@@ -1,0 +1,99 @@
+"""Routes: operational events, and what became of them."""
+
+import base64
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import Router
+from pydantic import AwareDatetime
+
+from hookwatch import errors, event_items, tables, times
+from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.api import is_visible, paging, scope
+from hookwatch.notifying import attempts
+from hookwatch.notifying.attempts import OperationalAttempt
+from hookwatch.operational_events import OperationalEvent, to_payload
+
+router = Router()
+
+
+def view(event: OperationalEvent) -> dict[str, Any]:
+    return {"event_id": event.event_id, **to_payload(event), "quiet": event.quiet}
+
+
+def view_attempt(attempt: OperationalAttempt) -> dict[str, Any]:
+    """`response` as text, where it is UTF-8; else `response_base64`, for a receiver may send any bytes."""
+    shown = asdict(attempt)
+    response = shown.pop("response")
+    try:
+        return {**shown, "response": None if response is None else response.decode(), "response_base64": None}
+    except UnicodeDecodeError:
+        return {**shown, "response": None, "response_base64": base64.b64encode(response).decode()}
+
+
+@router.get("/events")
+def list_events(
+    application_id: Annotated[str | None, Query()] = None,
+    type: Annotated[str | None, Query()] = None,  # noqa: A002  # the parameter's name
+    endpoint_id: Annotated[str | None, Query()] = None,
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    until: Annotated[AwareDatetime | None, Query()] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
+) -> dict[str, Any]:
+    """Newest first; `since` is in it, `until` is not. A page may be short though there are more."""
+    application_id, listed_at = scope(router, application_id), paging.start(cursor)
+    if application_id == EVERY_APPLICATION:
+        raise errors.invalid(
+            "Name one application.", {"loc": ["application_id"], "msg": "events are listed by application"}
+        )
+    table = tables.OperationalEvent
+    condition = table.expires_at > int(times.now().timestamp())
+    if type is not None:
+        condition &= table.type == type
+    if endpoint_id is not None:
+        condition &= table.endpoint_id == endpoint_id
+    # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
+    first = times.to_text(since) if since else "0"
+    last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
+    found = table.by_application.query(
+        application_id,
+        table.listed_at.between(first, max(first, last)),
+        filter_condition=condition,
+        scan_index_forward=False,
+        page_size=limit,
+        limit=limit,
+        last_evaluated_key=None
+        if listed_at is None
+        else {
+            "application_id": {"S": application_id},
+            "listed_at": {"S": listed_at},
+            "event_id": {"S": listed_at.rpartition("#")[2]},
+        },
+    )
+    return paging.page(found, "listed_at", lambda item: view(event_items.from_item(item)))
+
+
+@router.get("/events/<event_id>")
+def get_event(event_id: str) -> dict[str, Any]:
+    return view(_own(event_id))
+
+
+@router.get("/events/<event_id>/attempts")
+def list_attempts(event_id: str) -> dict[str, Any]:
+    return {
+        "data": [view_attempt(attempt) for attempt in attempts.of_event(_own(event_id).event_id)],
+        "next_cursor": None,
+    }
+
+
+def _own(event_id: str) -> OperationalEvent:
+    try:
+        item = tables.OperationalEvent.get(event_id)
+    except tables.OperationalEvent.DoesNotExist:
+        raise errors.not_found("event") from None
+    if item.expires_at <= times.now().timestamp() or not is_visible(router, item.application_id):
+        raise errors.not_found("event")
+    return event_items.from_item(item)

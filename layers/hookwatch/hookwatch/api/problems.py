@@ -1,0 +1,74 @@
+"""Every error as application/problem+json (RFC 9457), in one place."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+from botocore.exceptions import BotoCoreError, ClientError
+from pynamodb.exceptions import PynamoDBException
+
+from hookwatch import errors
+from hookwatch.errors import Problem
+
+logger = Logger()
+
+
+def to_response(problem: Problem) -> Response[str]:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "id": problem.id,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = problem.errors
+    headers: dict[str, str | list[str]] = {}
+    if problem.retry_after_seconds is not None:
+        headers["Retry-After"] = str(problem.retry_after_seconds)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(problem.status, "application/problem+json", json.dumps(body), headers)
+
+
+def answer_problems(app: APIGatewayRestResolver) -> None:
+    """Makes `app` answer every error that a request can meet with a problem."""
+
+    @app.exception_handler(Problem)
+    def _problem(problem: Problem) -> Response[str]:
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error("a request failed", exc_info=problem)
+        return to_response(problem)
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(error: RequestValidationError) -> Response[str]:
+        wrong = ({"loc": _place(detail["loc"]), "msg": _message(detail["msg"])} for detail in error.errors())
+        return to_response(errors.invalid("The request is not what this route takes.", *wrong))
+
+    @app.exception_handler(RequestUnsupportedContentType)
+    def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
+        return to_response(Problem(415, "unsupported_media_type", "Send application/json."))
+
+    @app.exception_handler([BotoCoreError, ClientError, PynamoDBException])
+    def _aws(error: Exception) -> Response[str]:
+        logger.error("AWS did not answer", exc_info=error)
+        return to_response(errors.unavailable("A part of Hookwatch does not answer; send the same request again."))
+
+    @app.not_found
+    def _not_found(_: NotFoundError) -> Response[str]:
+        return to_response(errors.not_found("route"))
+
+
+def _place(loc: tuple[str | int, ...]) -> list[str | int]:
+    return list(loc[1:]) if loc and loc[0] in ("body", "query", "path", "header") and len(loc) > 1 else list(loc)
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ")

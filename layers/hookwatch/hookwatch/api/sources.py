@@ -1,0 +1,66 @@
+"""Routes: sources, where foreign platforms post their own webhooks."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from hookwatch import errors
+from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.api import BASE_PATH, answer, is_visible
+from hookwatch.encryption import Encryption
+from hookwatch.observing import sources
+from hookwatch.observing.reports import Id
+from hookwatch.observing.sources import Source
+from hookwatch.settings import ApiSettings
+
+router = Router()
+encryption = Encryption(ApiSettings.from_environment().secrets_encryption_key)
+
+
+class SourceBody(BaseModel):
+    """`application_id` null takes the application from each payload, and needs a key of every application."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    application_id: Id | None
+    kind: sources.Kind
+    secret: Annotated[str, Field(min_length=16, max_length=512)]
+
+
+def view(source: Source) -> dict[str, Any]:
+    request = router.current_event
+    stage = f"/{request.request_context.stage}" if request.request_context.path != request.path else ""
+    return {
+        "source_id": source.source_id,
+        "application_id": source.application_id,
+        "kind": source.kind,
+        "url": f"https://{request.headers.get('Host', '')}{stage}{BASE_PATH}/sources/{source.source_id}",
+        "created_at": source.created_at,
+    }
+
+
+@router.post("/sources")
+def create_source(body: SourceBody) -> Response[str]:
+    if not is_visible(router, body.application_id or EVERY_APPLICATION):
+        raise errors.not_found("application")
+    return answer(201, view(sources.create(body.application_id, body.kind, body.secret, encryption)))
+
+
+@router.get("/sources/<source_id>")
+def get_source(source_id: str) -> dict[str, Any]:
+    return view(_own(source_id))
+
+
+@router.delete("/sources/<source_id>")
+def delete_source(source_id: str) -> Response[None]:
+    sources.delete(_own(source_id).source_id)
+    return Response(204)
+
+
+def _own(source_id: str) -> Source:
+    source = sources.get(source_id)
+    if not is_visible(router, source.application_id or EVERY_APPLICATION):
+        raise errors.not_found("source")
+    return source

@@ -1,0 +1,49 @@
+"""What can go wrong with a request, raised where it is found and turned into an HTTP answer in one place."""
+
+from typing import Any
+
+
+class Problem(Exception):
+    """An answer of RFC 9457 (problem+json): `status`, a stable `id`, and a sentence for a person."""
+
+    def __init__(
+        self,
+        status: int,
+        id: str,  # noqa: A002  # the member's name in the API
+        detail: str,
+        *,
+        errors: tuple[dict[str, Any], ...] = (),
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(f"{status} {id}: {detail}")
+        self.status = status
+        self.id = id
+        self.detail = detail
+        self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
+
+
+def not_found(what: str) -> Problem:
+    return Problem(404, "not_found", f"There is no such {what}.")
+
+
+def invalid(detail: str, *errors: dict[str, Any]) -> Problem:
+    """422: the body or a parameter is not what the route takes. Each error is `{"loc": […], "msg": "…"}`."""
+    return Problem(422, "validation_failed", detail, errors=errors)
+
+
+def unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail)
+
+
+def forbidden(detail: str) -> Problem:
+    return Problem(403, "forbidden", detail)
+
+
+def too_large(detail: str) -> Problem:
+    return Problem(413, "too_large", detail)
+
+
+def unavailable(detail: str) -> Problem:
+    """503: AWS did not take it, or not all of it. Repeating the request is safe."""
+    return Problem(503, "unavailable", detail, retry_after_seconds=1)

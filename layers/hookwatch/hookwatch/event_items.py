@@ -1,0 +1,45 @@
+"""Operational events as DynamoDB keeps them: written by observing, read by notifying and by the API."""
+
+from typing import Any
+
+import msgspec
+
+from hookwatch import tables, times
+from hookwatch.operational_events import OperationalEvent
+
+
+def to_item(event: OperationalEvent, *, expires_at: int) -> tables.OperationalEvent:
+    timestamp = times.to_text(event.timestamp)
+    return tables.OperationalEvent(
+        event_id=event.event_id,
+        application_id=event.application_id,
+        listed_at=f"{timestamp}#{event.event_id}",
+        type=event.type,
+        timestamp=timestamp,
+        data=msgspec.json.encode(event.data).decode(),
+        quiet=event.quiet,
+        endpoint_id=event.data.get("endpoint_id"),
+        expires_at=expires_at,
+    )
+
+
+def from_item(item: tables.OperationalEvent) -> OperationalEvent:
+    return OperationalEvent(
+        event_id=item.event_id,
+        application_id=item.application_id,
+        type=item.type,
+        timestamp=times.from_text(item.timestamp),
+        data=msgspec.json.decode(item.data, type=dict[str, Any]),
+        quiet=item.quiet,
+    )
+
+
+def from_image(image: dict[str, Any]) -> OperationalEvent:
+    """From a record of the table's stream.
+
+    Raises:
+        KeyError, TypeError, ValueError: the image is not an operational event.
+    """
+    item = tables.OperationalEvent()
+    item.deserialize(image)
+    return from_item(item)

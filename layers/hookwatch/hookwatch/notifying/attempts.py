@@ -1,0 +1,147 @@
+"""OperationalAttempt: the record of every attempt, and with it the truth about every delivery."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pynamodb.exceptions import PutError
+
+from hookwatch import tables, times
+from hookwatch.notifying.queue import Delivery
+from hookwatch.notifying.retry import (
+    Blocked,
+    Delivered,
+    Exhausted,
+    Failed,
+    GiveUp,
+    LastAttempt,
+    Outcome,
+    Responded,
+    RetryLater,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationalAttempt:
+    """One attempt as it is on record. `response` is the first kilobyte of the answer, any bytes."""
+
+    event_id: str
+    operational_endpoint_id: str
+    number: int
+    status: str
+    attempted_at: str
+    next_attempt_at: str | None
+    response_status_code: int | None
+    response: bytes | None
+    duration_ms: int | None
+    error: str | None
+    reason: str | None
+
+
+def last(delivery: Delivery) -> LastAttempt | None:
+    """The newest attempt on record: one strong read."""
+    found = tables.OperationalAttempt.query(
+        delivery.event_id,
+        tables.OperationalAttempt.attempt_key.startswith(_key(delivery)),
+        scan_index_forward=False,
+        limit=1,
+        consistent_read=True,
+    )
+    item = next(found, None)
+    if item is None:
+        return None
+    due = times.from_text(item.next_attempt_at) if item.next_attempt_at else None
+    return LastAttempt(int(item.number), due)
+
+
+def record(
+    delivery: Delivery,
+    number: int,
+    outcome: Outcome | None,
+    verdict: Verdict,
+    *,
+    attempted_at: datetime,
+    duration: timedelta,
+    retention_days: int,
+) -> bool:
+    """Puts the attempt on record, unless one of its number is there: then a copy of the message was first, and False.
+
+    `outcome` is None where nothing was posted.
+    """
+    item = tables.OperationalAttempt(
+        event_id=delivery.event_id,
+        attempt_key=f"{_key(delivery)}{number:03d}",
+        operational_endpoint_id=delivery.operational_endpoint_id,
+        number=number,
+        status=_status(verdict),
+        attempted_at=times.to_text(attempted_at),
+        next_attempt_at=_due(verdict, attempted_at + duration),
+        duration_ms=math.ceil(duration / timedelta(milliseconds=1)),
+        reason=verdict.reason if isinstance(verdict, GiveUp) else None,
+        expires_at=tables.expiry(attempted_at, retention_days),
+    )
+    match outcome:
+        case Responded(status_code, body=body):
+            item.response_status_code = status_code
+            item.response = body
+        case Failed(error):
+            item.error = error
+        case Blocked():
+            item.error = "blocked"
+    try:
+        item.save(condition=tables.OperationalAttempt.event_id.does_not_exist())
+    except PutError as error:
+        if tables.has_failed_condition(error):
+            return False
+        raise
+    return True
+
+
+def of_event(event_id: str) -> list[OperationalAttempt]:
+    """Newest first. At most five for each operational endpoint."""
+    now = times.now().timestamp()
+    found = (item for item in tables.OperationalAttempt.query(event_id) if item.expires_at > now)
+    return sorted(map(_from_item, found), key=lambda attempt: attempt.attempted_at, reverse=True)
+
+
+def _key(delivery: Delivery) -> str:
+    return f"{delivery.operational_endpoint_id}#{delivery.replay}#"
+
+
+def _status(verdict: Verdict) -> str:
+    match verdict:
+        case Delivered():
+            return "delivered"
+        case RetryLater():
+            return "retrying"
+        case Exhausted():
+            return "exhausted"
+        case GiveUp("cancelled"):
+            return "cancelled"
+        case GiveUp():
+            return "given_up"
+
+
+def _due(verdict: Verdict, ended_at: datetime) -> str | None:
+    return times.to_text(ended_at + verdict.delay) if isinstance(verdict, RetryLater) else None
+
+
+def _from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
+    return OperationalAttempt(
+        event_id=item.event_id,
+        operational_endpoint_id=item.operational_endpoint_id,
+        number=int(item.number),
+        status=item.status,
+        attempted_at=item.attempted_at,
+        next_attempt_at=item.next_attempt_at,
+        response_status_code=_integer(item.response_status_code),
+        response=item.response,
+        duration_ms=_integer(item.duration_ms),
+        error=item.error,
+        reason=item.reason,
+    )
+
+
+def _integer(number: float | None) -> int | None:
+    return None if number is None else int(number)

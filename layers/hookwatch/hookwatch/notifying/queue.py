@@ -1,0 +1,179 @@
+"""DELIVERIES and RETRIES: what is owed, sealed, and how it waits.
+
+DELIVERIES holds first attempts, and nothing waits there. What is due later is on RETRIES, where it is hidden until
+then: hidden messages count against the 120,000 that SQS has in flight for a queue (SQS quotas), and so can slow only
+retries.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import msgspec
+from aws_lambda_powertools import Logger
+from msgspec.structs import replace
+
+from hookwatch.notifying.signing import SealKeys
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+logger = Logger()
+
+_BATCH_MESSAGES = 10  # SQS SendMessageBatch, and what Lambda hands out without a batch window
+_BATCH_BYTES = 250_000  # SQS takes 1 MiB; older regions 256 KiB
+_LONGEST_DELAY = timedelta(minutes=15)  # SQS DelaySeconds
+_LONGEST_HIDING = timedelta(hours=11, minutes=59)  # SQS hides for 12 h, counted from the receipt
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One operational event owed to one operational endpoint: once, or once more by the replay `replay`.
+
+    `body` is what is posted. `seal` is the deployment's signature, so that what merely lies on the queue sends nothing.
+    """
+
+    delivery_id: str
+    event_id: str
+    event_type: str
+    operational_endpoint_id: str
+    body: str
+    replay: str = ""
+    seal: str = ""
+
+    @classmethod
+    def owed(cls, *, event_id: str, event_type: str, operational_endpoint_id: str, body: str) -> "Delivery":
+        parts = msgspec.json.encode([event_id, operational_endpoint_id, ""])
+        return cls(
+            delivery_id=f"dlv_{hashlib.sha256(parts).hexdigest()[:32]}",
+            event_id=event_id,
+            event_type=event_type,
+            operational_endpoint_id=operational_endpoint_id,
+            body=body,
+        )
+
+    def sealed(self, keys: SealKeys) -> "Delivery":
+        return replace(self, seal=keys.seal(*self._sealed_parts()))
+
+    def is_sealed(self, keys: SealKeys) -> bool:
+        return keys.is_sealed(self.seal, *self._sealed_parts())
+
+    def _sealed_parts(self) -> tuple[str, ...]:
+        return (
+            self.delivery_id,
+            self.event_id,
+            self.event_type,
+            self.operational_endpoint_id,
+            self.replay,
+            self.body,
+        )
+
+
+class Unsent(Exception):
+    """Not everything is on the queue. What is sent again under the same delivery ids is recognised as a copy."""
+
+
+class DeliveriesQueue:
+    """DELIVERIES, as the emitter fills it."""
+
+    def __init__(self, deliveries_url: str, failures_url: str) -> None:
+        self._url = deliveries_url
+        self._failures_url = failures_url
+        self._sqs: SQSClient = boto3.client("sqs")
+
+    def put(self, deliveries: Iterable[Delivery]) -> None:
+        """All of them.
+
+        Raises:
+            Unsent, botocore.exceptions.ClientError, BotoCoreError: some may not be there.
+        """
+        for batch in _batches(deliveries):
+            answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=batch)
+            if failed := answer.get("Failed"):
+                raise Unsent(f"{len(failed)} of {len(batch)} deliveries: {failed[0].get('Code')}")
+
+    def put_failure(self, event_id: str, reason: str) -> None:
+        """An event that can't be made into deliveries, on EMITTER FAILURES."""
+        body = msgspec.json.encode({"event_id": event_id, "reason": reason}).decode()
+        self._sqs.send_message(QueueUrl=self._failures_url, MessageBody=body)
+
+
+def _batches(deliveries: Iterable[Delivery]) -> Iterator[list["SendMessageBatchRequestEntryTypeDef"]]:
+    batch: list[SendMessageBatchRequestEntryTypeDef] = []
+    size = 0
+    for delivery in deliveries:
+        body = msgspec.json.encode(delivery).decode()
+        length = len(body.encode())
+        if batch and (len(batch) == _BATCH_MESSAGES or size + length > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        # The group makes SQS share out its time among receivers (fair queues); on a standard queue it orders nothing.
+        batch.append({"Id": str(len(batch)), "MessageBody": body, "MessageGroupId": delivery.operational_endpoint_id})
+        size += length
+    if batch:
+        yield batch
+
+
+class Message:
+    """A delivery as SQS handed it out, and what can be done with it. Undone, it is acknowledged."""
+
+    def __init__(self, record: dict[str, Any], sqs: "SQSClient", retries_url: str) -> None:
+        self.message_id: str = record["messageId"]
+        self.body: str = record["body"]
+        self.stays = False
+        self._receipt_handle: str = record["receiptHandle"]
+        self._is_retry = record["eventSourceARN"].rsplit(":", 1)[1] == retries_url.rsplit("/", 1)[1]
+        self._sqs = sqs
+        self._retries_url = retries_url
+
+    def delivery(self) -> Delivery:
+        """
+        Raises:
+            ValueError: the body is not a delivery.
+        """
+        return msgspec.json.decode(self.body, type=Delivery)
+
+    def come_back_after(self, delay: timedelta, group_id: str) -> None:
+        """Out of sight for `delay`: on RETRIES where it is, from DELIVERIES over to RETRIES."""
+        if self._is_retry:
+            self._sqs.change_message_visibility(
+                QueueUrl=self._retries_url,
+                ReceiptHandle=self._receipt_handle,
+                VisibilityTimeout=math.ceil(min(delay, _LONGEST_HIDING).total_seconds()),
+            )
+            self.stays = True  # Lambda deletes what is not reported as failed, hidden or not
+        else:
+            self._sqs.send_message(
+                QueueUrl=self._retries_url,
+                MessageBody=self.body,
+                MessageGroupId=group_id,
+                DelaySeconds=math.ceil(min(delay, _LONGEST_DELAY).total_seconds()),
+            )
+
+
+class Messages:
+    """Takes deliveries off both queues, a batch at a time, and works on all of a batch at the same time."""
+
+    def __init__(self, retries_url: str, dead_letters_url: str) -> None:
+        self._retries_url = retries_url
+        self._dead_letters_url = dead_letters_url
+        self._sqs: SQSClient = boto3.client("sqs")
+        self._threads = ThreadPoolExecutor(_BATCH_MESSAGES, thread_name_prefix="delivery")
+
+    def process(self, event: dict[str, Any], work: Callable[[Message], None]) -> dict[str, Any]:
+        """Lambda's partial batch response: a message whose work raised, or that waits by visibility, stays."""
+        messages = [Message(record, self._sqs, self._retries_url) for record in event["Records"]]
+        under_way = [(message, self._threads.submit(work, message)) for message in messages]
+        for message, future in under_way:
+            if error := future.exception():
+                message.stays = True
+                logger.error("a delivery could not be processed", message_id=message.message_id, exc_info=error)
+        return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in messages if message.stays]}
+
+    def bury(self, message: Message) -> None:
+        """Onto the dead-letter queue, at once: nothing will make it right."""
+        self._sqs.send_message(QueueUrl=self._dead_letters_url, MessageBody=message.body)

@@ -1,0 +1,126 @@
+"""What comes next for a delivery: before an attempt, by what is on record; after it, by how it ended. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+RETRY_AFTER_AT_MOST = timedelta(hours=1)
+JITTER_AT_MOST = 0.2
+
+# ── how an attempt ended ──
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """An answer came. `retry_after` is how long its Retry-After asks to wait; `body` its first kilobyte."""
+
+    status_code: int
+    retry_after: timedelta | None = None
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No answer came. `error` is `timeout`, `dns`, `tls`, `connection` or `other`."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The name leads to an address that a delivery must not reach."""
+
+    address: str
+
+
+Outcome = Responded | Failed | Blocked
+
+# ── what follows ──
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The receiver has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """The schedule has no further wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    reason: str
+    disables_endpoint: bool = False
+
+
+Verdict = Delivered | RetryLater | Exhausted | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The waits after the first, second, … failed attempt; one attempt more than there are waits."""
+
+    waits: tuple[timedelta, ...]
+
+    def after(self, attempt: int, *, jitter: float, floor: timedelta | None = None) -> RetryLater | Exhausted:
+        """`attempt` counts from 1; `jitter`, in [0, 1), lengthens a wait by up to a fifth, and never shortens it."""
+        if attempt > len(self.waits):
+            return Exhausted()
+        wait = max(self.waits[attempt - 1], min(floor or timedelta(), RETRY_AFTER_AT_MOST))
+        return RetryLater(wait * (1 + JITTER_AT_MOST * jitter))
+
+
+def judge(outcome: Outcome, attempt: int, schedule: Schedule, *, jitter: float) -> Verdict:
+    """What to do after attempt number `attempt`, which counts from 1."""
+    match outcome:
+        case Responded(status) if 200 <= status < 300:
+            return Delivered()
+        case Responded(410):
+            return GiveUp("gone", disables_endpoint=True)
+        case Responded(429 | 502 | 503 | 504, retry_after=floor):
+            return schedule.after(attempt, floor=floor, jitter=jitter)
+        case Blocked(address):
+            return GiveUp(f"{address} is not allowed")
+        case _:
+            return schedule.after(attempt, jitter=jitter)
+
+
+# ── before an attempt ──
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The last attempt was final: nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastAttempt:
+    """The newest attempt on record; `next_attempt_at` is None where it was final."""
+
+    number: int
+    next_attempt_at: datetime | None
+
+
+def next_step(last: LastAttempt | None, now: datetime) -> Post | Wait | Settled:
+    if last is None:
+        return Post(1)
+    if last.next_attempt_at is None:
+        return Settled()
+    if last.next_attempt_at > now:
+        return Wait(last.next_attempt_at - now)
+    return Post(last.number + 1)

@@ -1,0 +1,374 @@
+"""The rules: (health, reports) → (health', events). Pure: a retry decides the same.
+
+Time is the signals' own, capped at the moment at which ingest received them; nothing here reads a clock.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from hookwatch import times
+from hookwatch.observing.signals import Attempt, EndpointChange, Report, digest
+from hookwatch.operational_events import OperationalEvent, event_id
+
+_MINUTES_KEPT = 15
+_SHARE_WINDOW = 5  # minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers of the rules. Shares are between 0 and 1."""
+
+    opens_after_failures: int = 10
+    opens_after: timedelta = timedelta(seconds=30)
+    opens_at_share: float = 0.5
+    late_after: timedelta = timedelta(minutes=5)
+
+    @property
+    def closes_below_share(self) -> float:
+        return self.opens_at_share / 2
+
+
+class Minute(msgspec.Struct, frozen=True, array_like=True):
+    """The attempts of one minute; `start` in minutes since the epoch."""
+
+    start: int
+    attempts: int = 0
+    failed: int = 0
+
+
+class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One spell of failing, from opening to closing. `incident_id` is the `dedup_key` of its events."""
+
+    incident_id: str
+    reason: str
+    opened_at: datetime
+    failing_since: datetime
+    failures_by_cause: dict[str, int] = {}
+    messages_exhausted: int = 0
+
+
+class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is known of one monitored endpoint. Holds no more than the rules need, for it is written with every fold."""
+
+    application_id: str
+    endpoint_id: str
+    configuration: dict[str, Any] = {}
+    configured_at: datetime | None = None
+    is_created: bool = False
+    is_deleted: bool = False
+    consecutive_failures: int = 0
+    failing_since: datetime | None = None
+    failures_by_cause: dict[str, int] = {}
+    last_attempt: Attempt | None = None
+    last_success_at: datetime | None = None
+    minutes: tuple[Minute, ...] = ()
+    incident: Incident | None = None
+    sequence: int = 0
+
+    @property
+    def state(self) -> str:
+        """`deleted`, `disabled`, `failing` or `healthy`: the strongest that applies."""
+        if self.is_deleted:
+            return "deleted"
+        if self.configuration.get("is_enabled") is False:
+            return "disabled"
+        return "failing" if self.incident else "healthy"
+
+
+Folded = tuple[Health, tuple[OperationalEvent, ...]]
+
+
+def fold(health: Health, reports: Iterable[Report], policy: Policy) -> Folded:
+    """What the endpoint's health becomes, and what there is to say, when `reports` came in, in their order."""
+    fold_of = _Fold(health, policy)
+    for report in reports:
+        fold_of.report = report
+        for signal in report.signals:
+            if isinstance(signal, Attempt):
+                fold_of.attempt(signal)
+            else:
+                fold_of.change(signal)
+    return fold_of.health, tuple(fold_of.events)
+
+
+class _Fold:
+    """One fold under way: the health so far, the events so far, and the report at hand."""
+
+    def __init__(self, health: Health, policy: Policy) -> None:
+        self.health = health
+        self.policy = policy
+        self.events: list[OperationalEvent] = []
+        self.report: Report
+
+    # ── endpoint.created, updated, deleted, enabled, disabled: the platform says so ──
+
+    def change(self, change: EndpointChange) -> None:
+        old = self.health.configuration
+        is_old_news = self.health.configured_at is not None and change.occurred_at < self.health.configured_at
+        if is_old_news:  # never reverts what is newer; what the platform itself says has changed is still told
+            if change.type == "endpoint.updated" and change.changes:
+                self._say_changed("endpoint.updated", change, changes=change.changes)
+            return
+        new = {**old, **change.configuration}
+        match change.type:
+            case "endpoint.created":
+                self._created(change, {"is_enabled": True, **new})
+            case "endpoint.deleted":
+                self._deleted(change)
+            case "endpoint.enabled":
+                self._configure(change, {**new, "is_enabled": True})
+            case "endpoint.disabled":
+                self._configure(change, {**new, "is_enabled": False})
+            case "endpoint.updated":
+                self._configure(change, new)
+
+    def _created(self, change: EndpointChange, configuration: dict[str, Any]) -> None:
+        if self.health.is_created and not self.health.is_deleted:
+            return
+        self.health = replace(
+            self.health, configuration=configuration, configured_at=change.at, is_created=True, is_deleted=False
+        )
+        self._say_changed("endpoint.created", change)
+
+    def _deleted(self, change: EndpointChange) -> None:
+        if self.health.is_deleted:
+            return
+        self.health = replace(self.health, configured_at=change.at, is_created=False, is_deleted=True)
+        self._say_changed("endpoint.deleted", change)
+        self._close("deleted", change.at)
+
+    def _configure(self, change: EndpointChange, configuration: dict[str, Any]) -> None:
+        """Compares with what was known: what changed besides `is_enabled` is told first, then the switch."""
+        old = self.health.configuration
+        changes = change.changes if change.changes is not None else _difference(old, configuration)
+        changes = {field: change for field, change in changes.items() if field != "is_enabled"}
+        was_enabled, is_enabled = old.get("is_enabled"), configuration.get("is_enabled")
+        was_known = bool(old)
+        self.health = replace(
+            self.health, configuration=configuration, configured_at=change.at, is_created=True, is_deleted=False
+        )
+        if changes and was_known:
+            self._say_changed("endpoint.updated", change, changes=changes)
+        elif change.type == "endpoint.updated" and not was_known and (changes or not configuration):
+            # The first that is heard of it: there is no before, so nothing can be compared.
+            told = {"changes": changes} if change.changes else {}
+            self._say_changed("endpoint.updated", change, **told)
+        if is_enabled is was_enabled or (was_enabled is None and change.type == "endpoint.updated"):
+            return
+        if is_enabled:
+            self._say_changed("endpoint.enabled", change)
+            self._start_afresh(change.at)
+        else:
+            self._say_changed("endpoint.disabled", change, trigger=change.trigger)
+            if change.trigger == "manual":  # an automatic disabling keeps its incident open
+                self._close("disabled", change.at)
+
+    def _start_afresh(self, at: datetime) -> None:
+        self._close("enabled", at)
+        self.health = replace(self.health, consecutive_failures=0, failing_since=None, failures_by_cause={}, minutes=())
+
+    # ── endpoint.failing, endpoint.recovered: from the attempts ──
+
+    def attempt(self, attempt: Attempt) -> None:
+        if attempt.at > self.report.received_at:
+            attempt = replace(attempt, attempted_at=self.report.received_at)
+        at = attempt.at
+        is_late = self.report.received_at - attempt.at > self.policy.late_after
+        # What a person tries by hand and what comes too late moves no state, except that a success by hand is one.
+        if not is_late and (attempt.succeeded or attempt.trigger == "scheduled"):
+            self._count(attempt, at)
+            if self.health.incident is None:
+                self._open_if_failing(attempt, at)
+            else:
+                self._close_if_recovered(at)
+        if not attempt.succeeded and not attempt.will_retry and attempt.trigger == "scheduled":
+            self._exhausted(attempt)
+
+    def _count(self, attempt: Attempt, at: datetime) -> None:
+        health = self.health
+        minutes = _counted(health.minutes, at, failed=not attempt.succeeded)
+        is_latest = health.last_attempt is None or attempt.at >= health.last_attempt.at
+        last_attempt = attempt if is_latest else health.last_attempt
+        self.health = health = replace(health, minutes=minutes, last_attempt=last_attempt)
+        if attempt.succeeded:
+            last_success_at = max(filter(None, (health.last_success_at, at)))
+            self.health = replace(health, last_success_at=last_success_at)
+            if health.failing_since is not None and at > health.failing_since:
+                self.health = replace(self.health, consecutive_failures=0, failing_since=None, failures_by_cause={})
+        elif health.last_success_at is None or at > health.last_success_at:
+            cause = _cause(attempt)
+            self.health = replace(
+                health,
+                consecutive_failures=health.consecutive_failures + 1,
+                failing_since=min(filter(None, (health.failing_since, at))),
+                failures_by_cause=_increased(health.failures_by_cause, cause),
+            )
+            if health.incident is not None:
+                incident = health.incident
+                causes = _increased(incident.failures_by_cause, cause)
+                self.health = replace(self.health, incident=replace(incident, failures_by_cause=causes))
+
+    def _open_if_failing(self, attempt: Attempt, at: datetime) -> None:
+        health, policy = self.health, self.policy
+        since = health.failing_since
+        if (
+            since is None
+            or health.consecutive_failures < policy.opens_after_failures
+            or at - since < policy.opens_after
+        ):
+            return
+        incident = Incident(
+            incident_id="inc_"
+            + digest(
+                health.application_id,
+                health.endpoint_id,
+                attempt.message_id,
+                str(attempt.attempt_number),
+                times.to_text(attempt.at),
+            )[:32],
+            reason="consecutive",
+            opened_at=at,
+            failing_since=since,
+            failures_by_cause=health.failures_by_cause,
+        )
+        self.health = replace(health, incident=incident)
+        self._say_incident("endpoint.failing", incident, at, reason=incident.reason)
+
+    def _close_if_recovered(self, at: datetime) -> None:
+        health, incident = self.health, self.health.incident
+        attempts, failed = _last_minutes(health.minutes, at)
+        if (
+            incident is not None
+            and health.last_success_at is not None
+            and health.last_success_at > incident.opened_at
+            and health.consecutive_failures < self.policy.opens_after_failures
+            and failed < attempts * self.policy.closes_below_share
+        ):
+            self._close("traffic", at)
+
+    def _close(self, reason: str, at: datetime) -> None:
+        incident = self.health.incident
+        if incident is None:
+            return
+        duration = max(0, round((at - incident.failing_since).total_seconds()))
+        self._say_incident("endpoint.recovered", incident, at, reason=reason, duration_seconds=duration)
+        self.health = replace(self.health, incident=None)
+
+    # ── message.attempt.exhausted: failed, and the platform will not retry ──
+
+    def _exhausted(self, attempt: Attempt) -> None:
+        incident = self.health.incident
+        if incident is not None:
+            exhausted = replace(incident, messages_exhausted=incident.messages_exhausted + 1)
+            self.health = replace(self.health, incident=exhausted)
+        self._say(
+            "message.attempt.exhausted",
+            attempt.at,
+            (attempt.endpoint_id, attempt.message_id),
+            quiet=incident is not None,
+            dedup_key=f"message:{attempt.endpoint_id}:{attempt.message_id}",
+            message_id=attempt.message_id,
+            attempt=_told(attempt),
+        )
+
+    # ── saying it ──
+
+    def _say_changed(self, event_type: str, change: EndpointChange, **data: Any) -> None:
+        self._say(
+            event_type,
+            change.at,
+            (change.signal_id,),
+            dedup_key=f"endpoint:{change.endpoint_id}",
+            actor=change.actor,
+            reason=change.reason,
+            **data,
+        )
+
+    def _say_incident(self, event_type: str, incident: Incident, at: datetime, **data: Any) -> None:
+        health = self.health
+        attempts, failed = _last_minutes(health.minutes, at)
+        self._say(
+            event_type,
+            at,
+            (incident.incident_id,),
+            dedup_key=incident.incident_id,
+            failing_since=times.to_text(incident.failing_since),
+            last_success_at=times.to_text(health.last_success_at) if health.last_success_at else None,
+            consecutive_failures=health.consecutive_failures,
+            attempts_5m=attempts,
+            failed_5m=failed,
+            failures_by_cause=incident.failures_by_cause,
+            last_attempt=_told(health.last_attempt) if health.last_attempt else None,
+            messages_exhausted=incident.messages_exhausted,
+            **data,
+        )
+
+    def _say(
+        self, event_type: str, at: datetime, derived_from: tuple[str, ...], *, quiet: bool = False, **data: Any
+    ) -> None:
+        self.health = health = replace(self.health, sequence=self.health.sequence + 1)
+        self.events.append(
+            OperationalEvent(
+                event_id=event_id(health.application_id, event_type, *derived_from),
+                application_id=health.application_id,
+                type=event_type,
+                timestamp=at,
+                quiet=quiet,
+                data={
+                    "endpoint_id": health.endpoint_id,
+                    "endpoint_url": health.configuration.get("url"),
+                    "sequence": health.sequence,
+                    "detected_at": times.to_text(self.report.received_at),
+                    "labels": health.configuration.get("labels", {}),
+                    "reported_by": self.report.reported_by,
+                    **data,
+                },
+            )
+        )
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {field: {"from": old.get(field), "to": new[field]} for field in sorted(new) if old.get(field) != new[field]}
+
+
+def _counted(minutes: tuple[Minute, ...], at: datetime, *, failed: bool) -> tuple[Minute, ...]:
+    start = int(at.timestamp()) // 60
+    counted = {minute.start: minute for minute in minutes}
+    old = counted.get(start, Minute(start))
+    counted[start] = Minute(start, old.attempts + 1, old.failed + failed)
+    newest = max(counted)
+    return tuple(counted[key] for key in sorted(counted) if key > newest - _MINUTES_KEPT)
+
+
+def _last_minutes(minutes: tuple[Minute, ...], at: datetime) -> tuple[int, int]:
+    """(attempts, failed) of the last five minutes before `at`, its own minute included."""
+    newest = int(at.timestamp()) // 60
+    window = [minute for minute in minutes if newest - _SHARE_WINDOW < minute.start <= newest]
+    return sum(minute.attempts for minute in window), sum(minute.failed for minute in window)
+
+
+def _increased(counts: dict[str, int], key: str) -> dict[str, int]:
+    return {**counts, key: counts.get(key, 0) + 1}
+
+
+def _cause(attempt: Attempt) -> str:
+    return str(attempt.response_status_code) if attempt.response_status_code else attempt.error or "other"
+
+
+def _told(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "message_id": attempt.message_id,
+        "number": attempt.attempt_number,
+        "outcome": "succeeded" if attempt.succeeded else "failed",
+        "response_status_code": attempt.response_status_code,
+        "error": attempt.error,
+        "duration_ms": attempt.duration_ms,
+        "attempted_at": times.to_text(attempt.at),
+        "will_retry": attempt.will_retry,
+        "trigger": attempt.trigger,
+    }

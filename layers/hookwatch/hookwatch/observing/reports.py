@@ -1,0 +1,236 @@
+"""What platforms post to /signals, checked signal by signal: one bad fact does not blind a thousand good ones."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError, model_validator
+
+from hookwatch import errors
+from hookwatch.observing import signals
+from hookwatch.observing.signals import Attempt, EndpointChange, Signal
+
+REQUEST_BYTES = 1_000_000
+SIGNALS_AT_MOST = 1_000
+OLDEST = timedelta(days=7)
+FARTHEST_AHEAD = timedelta(minutes=5)
+
+
+def without_secrets(url: str) -> str:
+    """The URL without userinfo, query and fragment, where platforms put tokens."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _is_id(text: str) -> str:
+    if text == "*":
+        raise ValueError("'*' stands for every application and is no id")
+    return text
+
+
+# Printable ASCII without spaces: what every platform's ids are made of, and what may stand in a log or a URL.
+Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_is_id)]
+Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://"), AfterValidator(without_secrets)]
+Label = Annotated[str, Field(max_length=256)]
+Labels = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Label], Field(max_length=10)]
+
+
+class _AttemptReport(BaseModel):
+    type: Literal["message.attempt"]
+    endpoint_id: Id
+    message_id: Id
+    attempt_number: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+    outcome: Literal["succeeded", "failed"]
+    attempted_at: AwareDatetime
+    response_status_code: Annotated[int, Field(ge=100, le=599, strict=True)] | None = None
+    error: signals.ErrorClass | None = None
+    duration_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
+    will_retry: bool | None = None
+    max_attempts: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    trigger: signals.Trigger = "scheduled"
+
+    @model_validator(mode="after")
+    def _says_whether_it_retries(self) -> "_AttemptReport":
+        if self.outcome == "failed" and self.will_retry is None and self.max_attempts is None:
+            raise ValueError("a failed attempt needs will_retry or max_attempts")
+        return self
+
+    def to_signal(self) -> Attempt:
+        succeeded = self.outcome == "succeeded"
+        will_retry = self.will_retry
+        if will_retry is None:
+            will_retry = self.max_attempts is not None and self.attempt_number < self.max_attempts
+        return Attempt(
+            endpoint_id=self.endpoint_id,
+            message_id=self.message_id,
+            attempt_number=self.attempt_number,
+            succeeded=succeeded,
+            attempted_at=self.attempted_at,
+            will_retry=will_retry and not succeeded,
+            response_status_code=self.response_status_code,
+            error=self.error,
+            duration_ms=self.duration_ms,
+            trigger=self.trigger,
+        )
+
+
+class _FieldChange(BaseModel):
+    from_: Any = Field(alias="from", default=None)
+    to: Any = None
+
+
+class _ChangeReport(BaseModel):
+    type: signals.ChangeType
+    endpoint_id: Id
+    occurred_at: AwareDatetime
+    url: Url | None = None
+    description: Annotated[str, Field(max_length=1024)] | None = None
+    labels: Labels | None = None
+    is_enabled: bool | None = None
+    changes: (
+        Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], _FieldChange], Field(max_length=20)] | None
+    ) = None
+    actor: Annotated[str, Field(max_length=256)] | None = None
+    trigger: Literal["manual", "automatic"] = "manual"
+    reason: Annotated[str, Field(max_length=256)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "_ChangeReport":
+        if len(msgspec.json.encode(self._changes())) > 10_000:
+            raise ValueError("changes are longer than 10,000 bytes")
+        return self
+
+    def to_signal(self) -> EndpointChange:
+        changes = self._changes()
+        known = self.model_dump(include={"url", "description", "labels", "is_enabled"}, exclude_none=True)
+        now_so = {field: change["to"] for field, change in changes.items() if field in _CONFIGURATION}
+        without_id = EndpointChange(
+            type=self.type,
+            endpoint_id=self.endpoint_id,
+            signal_id="",
+            occurred_at=self.occurred_at,
+            configuration={**now_so, **known},
+            changes=None if self.changes is None else changes,
+            actor=self.actor,
+            trigger=self.trigger,
+            reason=self.reason,
+        )
+        canonical = msgspec.json.encode(without_id, order="sorted").decode()
+        return msgspec.structs.replace(without_id, signal_id=signals.digest(canonical))
+
+    def _changes(self) -> dict[str, dict[str, Any]]:
+        return {
+            field: {"from": _cleaned(field, change.from_), "to": _cleaned(field, change.to)}
+            for field, change in (self.changes or {}).items()
+            if field.lower() not in _SECRET_FIELDS
+        }
+
+
+_CONFIGURATION = {"url", "description", "is_enabled"}
+_SECRET_FIELDS = {"headers", "secret", "secrets"}  # of monitored endpoints: never kept, never told
+
+
+def _cleaned(field: str, value: Any) -> Any:
+    return without_secrets(value) if field == "url" and isinstance(value, str) else value
+
+
+_SIGNAL: TypeAdapter[_AttemptReport | _ChangeReport] = TypeAdapter(
+    Annotated[_AttemptReport | _ChangeReport, Field(discriminator="type")]
+)
+_APPLICATION_ID: TypeAdapter[str] = TypeAdapter(Id)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A request's signals: those to observe, those refused and why, and those too old or too far ahead."""
+
+    application_id: str
+    signals: tuple[Signal, ...]
+    rejected: tuple[dict[str, Any], ...]
+    ignored: tuple[dict[str, Any], ...]
+    unknown_fields: int
+
+
+def check(body: bytes, *, received_at: datetime, is_strict: bool) -> Checked:
+    """Reads `{"application_id", "signals": […]}`.
+
+    Raises:
+        errors.Problem: 413 over 1 MB; 422 where it is no list of 1 to 1,000 signals, or, when strict, one is malformed.
+    """
+    application_id, items = _envelope(body)
+    accepted: list[Signal] = []
+    rejected: list[dict[str, Any]] = []
+    ignored: list[dict[str, Any]] = []
+    unknown = 0
+    for index, item in enumerate(items):
+        try:
+            signal = _SIGNAL.validate_python(item)
+            built = signal.to_signal()
+        except ValidationError as error:
+            rejected.extend({"index": index, **problem} for problem in problems(error))
+            continue
+        unknown += len(item.keys() - _fields(signal))
+        if built.at < received_at - OLDEST:
+            ignored.append({"index": index, "msg": "older than 7 days"})
+        elif built.at > received_at + FARTHEST_AHEAD:
+            ignored.append({"index": index, "msg": "more than 5 minutes ahead"})
+        else:
+            accepted.append(built)
+    if is_strict and rejected:
+        raise errors.invalid("A signal is malformed, and the request is strict.", *rejected)
+    return Checked(application_id, tuple(accepted), tuple(rejected), tuple(ignored), unknown)
+
+
+def problems(error: ValidationError) -> list[dict[str, Any]]:
+    """`[{"loc": […], "msg": "…"}]`, without what was sent, which may be secret, and without pydantic's own words."""
+    return [
+        {
+            "loc": [part for part in detail["loc"] if part not in ("message.attempt", *_CHANGE_TYPES)],
+            "msg": detail["msg"].removeprefix("Value error, "),
+        }
+        for detail in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+_CHANGE_TYPES = ("endpoint.created", "endpoint.updated", "endpoint.deleted", "endpoint.enabled", "endpoint.disabled")
+
+
+def _fields(signal: _AttemptReport | _ChangeReport) -> set[str]:
+    return set(type(signal).model_fields)
+
+
+def _envelope(body: bytes) -> tuple[str, list[Any]]:
+    if len(body) > REQUEST_BYTES:
+        raise errors.too_large(f"The body is longer than {REQUEST_BYTES:,} bytes.")
+    document = parse_json(body)
+    if not isinstance(document, dict) or not isinstance(document.get("signals"), list):
+        raise errors.invalid('The body must be {"application_id": "…", "signals": [ … ]}.')
+    try:
+        application_id = _APPLICATION_ID.validate_python(document.get("application_id"))
+    except ValidationError as error:
+        wrong = [{**problem, "loc": ["application_id"]} for problem in problems(error)]
+        raise errors.invalid("application_id is not an id.", *wrong) from None
+    items = document["signals"]
+    if not 1 <= len(items) <= SIGNALS_AT_MOST:
+        raise errors.invalid(f"signals must hold 1 to {SIGNALS_AT_MOST:,} signals, not {len(items):,}.")
+    return application_id, items
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def parse_json(body: bytes) -> Any:
+    """The document, by RFC 8259: UTF-8, no NaN.
+
+    Raises:
+        errors.Problem: 422, it is not JSON.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise errors.invalid("The body is not JSON.") from None

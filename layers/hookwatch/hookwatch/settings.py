@@ -1,0 +1,115 @@
+"""What the deployment says. The only module that reads the environment, and it reads all a function needs at once."""
+
+import ipaddress
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any, Self
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class InvalidSetting(Exception):
+    """The deployment lacks an environment variable, or it cannot be understood. Raised when a function starts."""
+
+
+def environment(name: str) -> str:
+    """One variable of the environment.
+
+    Raises:
+        InvalidSetting: it is not set.
+    """
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise InvalidSetting(f"the environment variable {name} is not set") from None
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _schedule(text: str) -> tuple[timedelta, ...]:
+    # SQS hides a message for 12 h at most, counted from its receipt (SQS quotas), and jitter comes on top of a wait.
+    waits = tuple(timedelta(seconds=int(part)) for part in text.split(","))
+    if any(wait > timedelta(hours=11) for wait in waits):
+        raise ValueError("a wait is longer than 11 h")
+    return waits
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+_PARSERS: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    bool: _boolean,
+    tuple[Network, ...]: _networks,
+    tuple[timedelta, ...]: _schedule,
+}
+
+
+class _FromEnvironment:
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Every field from the environment variable of its name, in capitals.
+
+        Raises:
+            InvalidSetting: a variable is missing, or is not what its field takes.
+        """
+        values = {}
+        for field in fields(cls):  # type: ignore[arg-type]  # every subclass is a dataclass
+            text = environment(field.name.upper())
+            try:
+                values[field.name] = _PARSERS[field.type](text)
+            except (KeyError, ValueError) as error:
+                raise InvalidSetting(f"{field.name.upper()} is {text!r}: {error}") from error
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizerSettings(_FromEnvironment):
+    admin_key_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings(_FromEnvironment):
+    signals_queue_url: str
+    secrets_encryption_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObserverSettings(_FromEnvironment):
+    event_retention_days: int
+    signals_visibility_seconds: int
+    signals_receives: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmitterSettings(_FromEnvironment):
+    deliveries_queue_url: str
+    emitter_failures_queue_url: str
+    seal_key_secret: str
+    endpoint_cache_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings(_FromEnvironment):
+    retries_queue_url: str
+    deliveries_dead_letters_queue_url: str
+    seal_key_secret: str
+    secrets_encryption_key: str
+    retry_schedule: tuple[timedelta, ...]
+    allowed_networks: tuple[Network, ...]
+    allow_http: bool
+    event_retention_days: int
+    endpoint_cache_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings(_FromEnvironment):
+    secrets_encryption_key: str
+    allowed_networks: tuple[Network, ...]
+    allow_http: bool

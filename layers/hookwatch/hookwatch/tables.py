@@ -1,0 +1,146 @@
+"""DynamoDB: every table's items. Nothing outside the module that owns a table passes these models on."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    JSONAttribute,
+    ListAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+)
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+from hookwatch.settings import environment
+
+
+class _Table:
+    connect_timeout_seconds = 3
+    read_timeout_seconds = 5
+    max_retry_attempts = 4
+
+
+class MonitoredEndpoint(Model):
+    """The record of one monitored endpoint. Written by whoever raises `version` from the one it read."""
+
+    class Meta(_Table):
+        table_name = environment("MONITORED_ENDPOINT_TABLE")
+
+    application_id = UnicodeAttribute(hash_key=True)
+    endpoint_id = UnicodeAttribute(range_key=True)
+    version = NumberAttribute()
+    state = UnicodeAttribute()
+    health = UnicodeAttribute()  # JSON of observing.incidents.Health
+    counted = UnicodeAttribute()  # JSON of observing.counting.Counted
+
+
+class _EventsOfApplication(GlobalSecondaryIndex["OperationalEvent"]):
+    class Meta:
+        index_name = "by_application"
+        projection = AllProjection()
+
+    application_id = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class OperationalEvent(Model):
+    """What observing writes and the stream hands to notifying."""
+
+    class Meta(_Table):
+        table_name = environment("OPERATIONAL_EVENT_TABLE")
+
+    event_id = UnicodeAttribute(hash_key=True)
+    application_id = UnicodeAttribute()
+    listed_at = UnicodeAttribute()  # the timestamp and the id: sorts by time, and is unique
+    type = UnicodeAttribute()
+    timestamp = UnicodeAttribute()
+    data = UnicodeAttribute()  # JSON
+    quiet = BooleanAttribute(default=False)
+    endpoint_id = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+    by_application = _EventsOfApplication()
+
+
+class _EndpointsOfApplication(GlobalSecondaryIndex["OperationalEndpoint"]):
+    class Meta:
+        index_name = "by_application"
+        projection = AllProjection()
+
+    application_id = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class OperationalEndpoint(Model):
+    """Where operational events are delivered. `application_id` is `*` for those of every application."""
+
+    class Meta(_Table):
+        table_name = environment("OPERATIONAL_ENDPOINT_TABLE")
+
+    operational_endpoint_id = UnicodeAttribute(hash_key=True)
+    application_id = UnicodeAttribute()
+    listed_at = UnicodeAttribute()
+    url = UnicodeAttribute()
+    description = UnicodeAttribute(default="")
+    is_enabled = BooleanAttribute(default=True)
+    filter_types: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)
+    message_events = UnicodeAttribute(default="grouped")
+    metadata: JSONAttribute = JSONAttribute(default=dict)
+    header_names: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)
+    credentials: ListAttribute[bytes] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts: secrets and headers
+    created_at = UnicodeAttribute()
+    updated_at = UnicodeAttribute()
+    disabled_reason = UnicodeAttribute(null=True)
+    by_application = _EndpointsOfApplication()
+
+
+class OperationalAttempt(Model):
+    """One attempt of a delivery: the truth about it. The queue message is only a wake-up call."""
+
+    class Meta(_Table):
+        table_name = environment("OPERATIONAL_ATTEMPT_TABLE")
+
+    event_id = UnicodeAttribute(hash_key=True)
+    attempt_key = UnicodeAttribute(range_key=True)  # operational endpoint, replay, number
+    operational_endpoint_id = UnicodeAttribute()
+    number = NumberAttribute()
+    status = UnicodeAttribute()
+    attempted_at = UnicodeAttribute()
+    next_attempt_at = UnicodeAttribute(null=True)
+    response_status_code = NumberAttribute(null=True)
+    response = BinaryAttribute(legacy_encoding=False, null=True)  # any bytes: a NUL is data
+    duration_ms = NumberAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
+class Source(Model):
+    """Where a foreign platform posts its own webhooks."""
+
+    class Meta(_Table):
+        table_name = environment("SOURCE_TABLE")
+
+    source_id = UnicodeAttribute(hash_key=True)
+    application_id = UnicodeAttribute(null=True)  # null: the payload says it
+    kind = UnicodeAttribute()
+    secret: ListAttribute[bytes] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts
+    created_at = UnicodeAttribute()
+
+
+def expiry(moment: datetime, days: int) -> int:
+    """`expires_at`, in seconds since the epoch."""
+    return int((moment + timedelta(days=days)).timestamp())
+
+
+def has_failed_condition(error: Any) -> bool:
+    """Whether a write was refused because its condition did not hold."""
+    return bool(getattr(error, "cause_response_code", None) == "ConditionalCheckFailedException")
+
+
+def connect(*models: type[Model]) -> None:
+    """Makes the models' clients now: making one takes a tenth of a second, and threads would each make their own."""
+    for model in models:
+        model._get_connection().connection.client  # noqa: B018  # the property makes it

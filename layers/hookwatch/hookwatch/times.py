@@ -1,0 +1,21 @@
+"""Times as Hookwatch writes and reads them: RFC 3339, UTC, milliseconds, `Z`."""
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def to_text(moment: datetime) -> str:
+    """`2026-11-23T10:00:00.123Z`. Fixed width, so that texts sort as moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_text(text: str) -> datetime:
+    """The moment that `to_text` wrote.
+
+    Raises:
+        ValueError: the text is not a time.
+    """
+    return datetime.fromisoformat(text)

@@ -1,0 +1,268 @@
+"""Starts, fills and stops a local cloud. Everything it knows of itself is in `<state>/stack.json`."""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+ROOT = Path(__file__).parents[2]
+REGION = "eu-central-1"
+STACK_NAME = "hookwatch"
+STARTS_WITHIN = 60  # seconds
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+Progress = Callable[[str], None]
+
+
+class CloudError(Exception):
+    """The local cloud cannot be had; the message says in one line what to do."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed application. `api_url` ends in `/api/v1`; `tables` and `queues` map logical to physical names."""
+
+    api_url: str
+    api_key: str
+    endpoint_url: str
+    region: str
+    stack_name: str
+    tables: dict[str, str]
+    queues: dict[str, str]
+
+    def client(self, service: Any) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=self.region,
+            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+def up(state: Path, progress: Progress, *, port: int = 4566) -> Stack:
+    """Starts the cloud unless it runs, and deploys what changed since. Says what it does.
+
+    Raises:
+        CloudError: it did not start, or the application could not be built or deployed.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    port = _running_port(state) or _start(state, _free_port(port), progress)
+    endpoint_url = f"http://127.0.0.1:{port}"
+    _build(endpoint_url, progress)
+    _deploy(state, endpoint_url, progress)
+    stack = _describe(endpoint_url)
+    (state / "stack.json").write_text(json.dumps(asdict(stack), indent=2) + "\n")
+    return stack
+
+
+def down(state: Path) -> bool:
+    """Stops the cloud and every process it started. False where none ran."""
+    pid = _pid(state)
+    (state / "stack.json").unlink(missing_ok=True)
+    (state / "pid").unlink(missing_ok=True)
+    if pid is None:
+        return False
+    os.killpg(pid, signal.SIGTERM)
+    if not _within(10, lambda: not _group_lives(pid)):
+        os.killpg(pid, signal.SIGKILL)
+    shutil.rmtree(state / "tmp", ignore_errors=True)
+    return True
+
+
+def _start(state: Path, port: int, progress: Progress) -> int:
+    progress(f"starting the local cloud on port {port}")
+    temporary = state / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+        **_CREDENTIALS,
+        "AUTH": "true",  # IAM is enforced, so a permission that a function lacks fails here too
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "false",
+        "MINISTACK_REGION": REGION,
+        "TMPDIR": str(temporary),
+    }
+    with (state / "cloud.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"],
+            env=environment,
+            cwd=state,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a group of its own: its functions' processes end with it
+        )
+    (state / "pid").write_text(str(process.pid))
+    (state / "port").write_text(str(port))
+    if not _within(STARTS_WITHIN, lambda: process.poll() is not None or _answers(port)) or process.poll() is not None:
+        down(state)
+        raise CloudError(f"The local cloud did not start; {state / 'cloud.log'} says why.")
+    return port
+
+
+def _build(endpoint_url: str, progress: Progress) -> None:
+    built = ROOT / ".aws-sam" / "hookwatch-built"
+    sources = [ROOT / "template.yaml", *(ROOT / "functions").rglob("*.py"), *(ROOT / "layers").rglob("*")]
+    newest = max(path.stat().st_mtime for path in sources if path.is_file() and "__pycache__" not in path.parts)
+    if built.exists() and built.stat().st_mtime > newest and built.read_text() == _runtime():
+        return
+    progress("building the application with sam build")
+    _sam("build", endpoint_url, "--parameter-overrides", *_build_parameters())
+    built.write_text(_runtime())
+
+
+def _deploy(state: Path, endpoint_url: str, progress: Progress) -> None:
+    deployed, built = state / "deployed", ROOT / ".aws-sam" / "hookwatch-built"
+    if (
+        deployed.exists()
+        and (state / "pid").stat().st_mtime < deployed.stat().st_mtime
+        and built.stat().st_mtime < deployed.stat().st_mtime
+    ):
+        return
+    progress("deploying it with sam deploy")
+    _sam("deploy", endpoint_url, "--parameter-overrides", *_build_parameters(), *_local_parameters())
+    deployed.touch()
+
+
+def _runtime() -> str:
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _build_parameters() -> list[str]:
+    architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    return [f"PythonRuntime={_runtime()}", f"Architecture={architecture}"]
+
+
+def _local_parameters() -> list[str]:
+    return [
+        "AllowedNetworks=127.0.0.0/8,::1/128",
+        "AllowHttp=true",
+        "RetrySchedule=1,2,4,8",
+        "EndpointCacheSeconds=1",
+        "TableDeletionPolicy=Delete",
+        # The local cloud compares a parameter's text with a number (ministack 1.5.33), so no limit is set.
+        "ObserverConcurrency=0",
+        "DeliveryConcurrency=0",
+    ]
+
+
+def _sam(command: str, endpoint_url: str, *arguments: str) -> None:
+    environment = {
+        **os.environ,
+        **_CREDENTIALS,
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+        "SAM_CLI_TELEMETRY": "0",
+        "SAM_CLI_CHECK_UPDATES": "false",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    environment.pop("AWS_PROFILE", None)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "sam", command, "--config-env", "local", *arguments],
+        env=environment,
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise CloudError(f"sam {command} failed:\n{done.stdout}{done.stderr}")
+
+
+def _describe(endpoint_url: str) -> Stack:
+    stack = Stack("", "", endpoint_url, REGION, STACK_NAME, {}, {})
+    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+
+    def physical(resource_type: str) -> dict[str, str]:
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for resource in resources
+            if resource["ResourceType"] == resource_type
+        }
+
+    secret = stack.client("secretsmanager").get_secret_value(
+        SecretId=physical("AWS::SecretsManager::Secret")["AdminKey"]
+    )["SecretString"]
+    rest_api = physical("AWS::ApiGateway::RestApi")["RestApi"]
+    return Stack(
+        api_url=f"{endpoint_url}/_aws/execute-api/{rest_api}/live/api/v1",
+        api_key=f"hwk_admin_{secret}",
+        endpoint_url=endpoint_url,
+        region=REGION,
+        stack_name=STACK_NAME,
+        tables=physical("AWS::DynamoDB::Table"),
+        queues=physical("AWS::SQS::Queue"),
+    )
+
+
+def _pid(state: Path) -> int | None:
+    try:
+        pid = int((state / "pid").read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if _group_lives(pid) else None
+
+
+def _group_lives(pid: int) -> bool:
+    try:
+        os.waitpid(pid, os.WNOHANG)  # where it is a child of ours, it must not stay a zombie
+    except ChildProcessError:
+        pass
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _running_port(state: Path) -> int | None:
+    if _pid(state) is None:
+        return None
+    port = int((state / "port").read_text())
+    return port if _answers(port) else None
+
+
+def _free_port(wanted: int) -> int:
+    """`wanted`, or one that the system picks where that is taken."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise CloudError("No free port on 127.0.0.1; stop something that listens and try again.")
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _within(seconds: float, is_so: Callable[[], bool]) -> bool:
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        if is_so():
+            return True
+        time.sleep(0.1)
+    return False
