@@ -15,7 +15,7 @@ from hookwatch.encryption import Encryption
 from hookwatch.notifying import attempts, endpoints, retry, signing
 from hookwatch.notifying.endpoints import CredentialsCache, EndpointCache, OperationalEndpoint
 from hookwatch.notifying.queue import Delivery, Message, Messages
-from hookwatch.notifying.retry import GiveUp, Outcome, Post, RetryLater, Schedule, Settled, Wait
+from hookwatch.notifying.retry import Exhausted, GiveUp, Outcome, Post, RetryLater, Schedule, Settled, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.settings import DeliverySettings
@@ -49,11 +49,8 @@ def deliver(message: Message) -> None:
 
 def attempt(message: Message, delivery: Delivery, number: int) -> None:
     endpoint, attempted_at, started = receivers.find(delivery.operational_endpoint_id), times.now(), monotonic()
-    if endpoint is None or not endpoint.is_enabled:
-        outcome, verdict = None, GiveUp("cancelled")
-    else:
-        outcome = post(endpoint, delivery)
-        verdict = retry.judge(outcome, number, schedule, jitter=random.random())  # noqa: S311  # no secret
+    outcome = post(endpoint, delivery) if endpoint and endpoint.is_enabled else None
+    verdict = retry.judge(outcome, number, schedule, jitter=random.random())  # noqa: S311  # no secret
     duration = timedelta(seconds=monotonic() - started)
     was_first = attempts.record(
         delivery,
@@ -83,6 +80,8 @@ def attempt(message: Message, delivery: Delivery, number: int) -> None:
             message.come_back_after(delay, delivery.operational_endpoint_id)
         case GiveUp(reason, disables_endpoint=True):
             endpoints.disable(delivery.operational_endpoint_id, reason)
+        case Exhausted():
+            metrics.add_metric("DeliveriesExhausted", MetricUnit.Count, 1)
 
 
 def post(endpoint: OperationalEndpoint, delivery: Delivery) -> Outcome:

@@ -1,7 +1,8 @@
 """SIGNALS → MonitoredEndpoint, OperationalEvent. Messages of one monitored endpoint are counted together."""
 
+import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -19,7 +20,7 @@ logger, metrics, settings = Logger(), Metrics(), ObserverSettings.from_environme
 receiving = Receiving(timedelta(seconds=settings.signals_visibility_seconds), settings.signals_receives)
 outbox = Outbox(Policy(), receiving, settings.event_retention_days)
 # A message that fails fails those behind it of its own group, and of no other.
-processor = SqsFifoPartialProcessor(skip_group_on_error=True, logger=logger)
+processor = SqsFifoPartialProcessor(skip_group_on_error=True, logger=cast(logging.Logger, logger))
 processor.raise_on_entire_batch_failure = False
 
 

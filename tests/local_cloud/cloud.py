@@ -1,5 +1,6 @@
 """Starts, fills and stops a local cloud. Everything it knows of itself is in `<state>/stack.json`."""
 
+import contextlib
 import json
 import os
 import platform
@@ -220,10 +221,8 @@ def _pid(state: Path) -> int | None:
 
 
 def _group_lives(pid: int) -> bool:
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # where it is a child of ours, it must not stay a zombie
-    except ChildProcessError:
-        pass
     try:
         os.killpg(pid, 0)
     except ProcessLookupError:
@@ -253,7 +252,7 @@ def _free_port(wanted: int) -> int:
 
 def _answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -147,7 +147,7 @@ def _event_type(
     optional: tuple[str, ...] = (),
     example: dict[str, Any],
 ) -> EventType:
-    every_example = {
+    every_example: dict[str, Any] = {
         "application_id": "9f0d8c2a-5c1b-4a7e-9d64-5b1a0f3e0002",
         "severity": severity,
         "sequence": 7,

@@ -85,11 +85,11 @@ class OperationalEndpoint(Model):
     url = UnicodeAttribute()
     description = UnicodeAttribute(default="")
     is_enabled = BooleanAttribute(default=True)
-    filter_types: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)
+    filter_types: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
     message_events = UnicodeAttribute(default="grouped")
     metadata: JSONAttribute = JSONAttribute(default=dict)
-    header_names: ListAttribute[str] = ListAttribute(of=UnicodeAttribute, default=list)
-    credentials: ListAttribute[bytes] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts: secrets and headers
+    header_names: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
+    credentials: ListAttribute[Any] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts: secrets and headers
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     disabled_reason = UnicodeAttribute(null=True)
@@ -126,7 +126,7 @@ class Source(Model):
     source_id = UnicodeAttribute(hash_key=True)
     application_id = UnicodeAttribute(null=True)  # null: the payload says it
     kind = UnicodeAttribute()
-    secret: ListAttribute[bytes] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts
+    secret: ListAttribute[Any] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts
     created_at = UnicodeAttribute()
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import Router
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from hookwatch import errors
@@ -20,7 +20,7 @@ def identity_of(request: APIGatewayProxyEvent) -> Identity:
     return Identity.from_context(request.request_context.authorizer)
 
 
-def scope(router: Router, application_id: str | None) -> str:
+def scope(router: APIGatewayRouter, application_id: str | None) -> str:
     """The application that the request is about. Nothing is listed without one.
 
     Raises:
@@ -36,7 +36,7 @@ def scope(router: Router, application_id: str | None) -> str:
     return application_id
 
 
-def is_visible(router: Router, application_id: str) -> bool:
+def is_visible(router: APIGatewayRouter, application_id: str) -> bool:
     """Whether the key is for the application that an item, found by its id, belongs to."""
     return identity_of(router.current_event).is_for(application_id)
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler.router import Router
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import errors
 from hookwatch.operational_events import CATALOGUE, EventType
 
-router = Router()
+router = APIGatewayRouter()
 
 
 def view(event_type: EventType) -> dict[str, Any]:

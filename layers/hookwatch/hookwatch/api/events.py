@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.event_handler.router import Router
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import AwareDatetime
 
 from hookwatch import errors, event_items, tables, times
@@ -16,7 +16,7 @@ from hookwatch.notifying import attempts
 from hookwatch.notifying.attempts import OperationalAttempt
 from hookwatch.operational_events import OperationalEvent, to_payload
 
-router = Router()
+router = APIGatewayRouter()
 
 
 def view(event: OperationalEvent) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.event_handler.router import Router
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import paging, scope
 from hookwatch.observing.incidents import Health
 
-router = Router()
+router = APIGatewayRouter()
 
 
 def view(item: tables.MonitoredEndpoint) -> dict[str, Any]:

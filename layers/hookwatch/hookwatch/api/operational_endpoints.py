@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.event_handler.router import Router
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hookwatch import errors, tables, times
@@ -19,7 +19,7 @@ from hookwatch.notifying.endpoints import Credentials, OperationalEndpoint
 from hookwatch.operational_events import CATALOGUE
 from hookwatch.settings import ApiSettings
 
-router, settings = Router(), ApiSettings.from_environment()
+router, settings = APIGatewayRouter(), ApiSettings.from_environment()
 encryption = Encryption(settings.secrets_encryption_key)
 
 HIDDEN = "***"
@@ -170,9 +170,9 @@ def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndp
 
 
 @router.delete("/<operational_endpoint_id>")
-def delete_operational_endpoint(operational_endpoint_id: str) -> Response[None]:
+def delete_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     endpoints.delete(_own(operational_endpoint_id).operational_endpoint_id)
-    return Response(204)
+    return Response(204, body="")
 
 
 def _own(operational_endpoint_id: str) -> OperationalEndpoint:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.router import Router
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from hookwatch import errors
@@ -15,7 +15,7 @@ from hookwatch.observing.reports import Id
 from hookwatch.observing.sources import Source
 from hookwatch.settings import ApiSettings
 
-router = Router()
+router = APIGatewayRouter()
 encryption = Encryption(ApiSettings.from_environment().secrets_encryption_key)
 
 
@@ -54,9 +54,9 @@ def get_source(source_id: str) -> dict[str, Any]:
 
 
 @router.delete("/sources/<source_id>")
-def delete_source(source_id: str) -> Response[None]:
+def delete_source(source_id: str) -> Response[str]:
     sources.delete(_own(source_id).source_id)
-    return Response(204)
+    return Response(204, body="")
 
 
 def _own(source_id: str) -> Source:

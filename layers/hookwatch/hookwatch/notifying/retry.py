@@ -75,9 +75,14 @@ class Schedule:
         return RetryLater(wait * (1 + JITTER_AT_MOST * jitter))
 
 
-def judge(outcome: Outcome, attempt: int, schedule: Schedule, *, jitter: float) -> Verdict:
-    """What to do after attempt number `attempt`, which counts from 1."""
+def judge(outcome: Outcome | None, attempt: int, schedule: Schedule, *, jitter: float) -> Verdict:
+    """What to do after attempt number `attempt`, which counts from 1.
+
+    `outcome` is None where the operational endpoint is disabled or deleted, so that nothing was posted.
+    """
     match outcome:
+        case None:
+            return GiveUp("cancelled")
         case Responded(status) if 200 <= status < 300:
             return Delivered()
         case Responded(410):
