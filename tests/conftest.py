@@ -1,6 +1,11 @@
-"""The environment that a deployment gives the functions, so that their modules can be imported; nothing listens there."""
+"""The environment that a deployment gives the functions, so that their modules can be imported."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.in_process.aws import Aws
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "test",
@@ -15,5 +20,12 @@ os.environ |= {
     "OPERATIONAL_ENDPOINT_TABLE": "OperationalEndpoint",
     "OPERATIONAL_ATTEMPT_TABLE": "OperationalAttempt",
 }
-for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
+for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """The tables, queues, keys and secrets of the template, on a moto server of this process."""
+    with Aws() as aws:
+        yield aws

@@ -14,7 +14,7 @@ from hookwatch.notifying import matching
 from hookwatch.notifying.endpoints import EndpointCache
 from hookwatch.notifying.queue import DeliveriesQueue, Delivery
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import to_payload
+from hookwatch.operational_events import OperationalEvent, to_payload
 from hookwatch.settings import EmitterSettings
 
 logger, metrics, settings = Logger(), Metrics(), EmitterSettings.from_environment()
@@ -22,10 +22,18 @@ endpoints = EndpointCache(settings.endpoint_cache_seconds)
 queue = DeliveriesQueue(settings.deliveries_queue_url, settings.emitter_failures_queue_url)
 
 
-def owed(image: dict[str, Any], keys: SealKeys) -> Iterator[Delivery]:
-    """What an event, as the stream holds it, makes owed: one delivery to each operational endpoint that it is for."""
+# What reading and telling an event raises where its item is not what the observer writes.
+MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
+
+
+def tell(image: dict[str, Any]) -> tuple[OperationalEvent, str]:
+    """An event as the stream holds it, and its body."""
     event = event_items.from_image(image)
-    body = msgspec.json.encode(to_payload(event)).decode()
+    return event, msgspec.json.encode(to_payload(event)).decode()
+
+
+def owed(event: OperationalEvent, body: str, keys: SealKeys) -> Iterator[Delivery]:
+    """One delivery to each operational endpoint that the event is for."""
     for endpoint in endpoints.of_application(event.application_id):
         if matching.matches(endpoint, event):
             yield Delivery.owed(
@@ -45,12 +53,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     deliveries: list[Delivery] = []
     for record in event["Records"]:
         try:
-            deliveries.extend(owed(record["dynamodb"]["NewImage"], keys))
-        except (KeyError, TypeError, ValueError) as error:
+            told, body = tell(record["dynamodb"]["NewImage"])
+        except MALFORMED as error:
             event_id = record["dynamodb"]["Keys"]["event_id"]["S"]
-            logger.exception("an event cannot be emitted", event_id=event_id)
+            logger.exception("an event cannot be told", event_id=event_id)
             metrics.add_metric("EmitterFailures", MetricUnit.Count, 1)
             queue.put_failure(event_id, repr(error))
+            continue
+        deliveries.extend(owed(told, body, keys))
     queue.put(deliveries)
     metrics.add_metric("DeliveriesQueued", MetricUnit.Count, len(deliveries))
     for delivery in deliveries:

@@ -18,7 +18,7 @@ def main(command: str) -> int:
         return 1
     print(
         f"Hookwatch is up at {stack.api_url}. All about it is in .local/stack.json. Try:\n\n"
-        f'  curl -H "Authorization: Bearer {stack.api_key}" {stack.api_url}/operational_webhooks/event_types\n\n'
+        '  curl -H @.local/headers "$(cat .local/url)/event_types"\n\n'
         "Stop it with: make down"
     )
     return 0

@@ -67,14 +67,16 @@ def up(state: Path, progress: Progress, *, port: int = 4566) -> Stack:
     _deploy(state, endpoint_url, progress)
     stack = _describe(endpoint_url)
     (state / "stack.json").write_text(json.dumps(asdict(stack), indent=2) + "\n")
+    (state / "url").write_text(f"{stack.api_url}/operational_webhooks")  # these two for curl
+    (state / "headers").write_text(f"Authorization: Bearer {stack.api_key}\nContent-Type: application/json\n")
     return stack
 
 
 def down(state: Path) -> bool:
     """Stops the cloud and every process it started. False where none ran."""
     pid = _pid(state)
-    (state / "stack.json").unlink(missing_ok=True)
-    (state / "pid").unlink(missing_ok=True)
+    for name in ("stack.json", "url", "headers", "pid", "deployed"):
+        (state / name).unlink(missing_ok=True)
     if pid is None:
         return False
     os.killpg(pid, signal.SIGTERM)

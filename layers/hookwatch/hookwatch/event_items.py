@@ -35,11 +35,7 @@ def from_item(item: tables.OperationalEvent) -> OperationalEvent:
 
 
 def from_image(image: dict[str, Any]) -> OperationalEvent:
-    """From a record of the table's stream.
-
-    Raises:
-        KeyError, TypeError, ValueError: the image is not an operational event.
-    """
+    """From a record of the table's stream."""
     item = tables.OperationalEvent()
     item.deserialize(image)
     return from_item(item)

@@ -1,0 +1,67 @@
+# `make demo` shows it, `make test` proves it. Both need only git, make and Python 3.11 or newer.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export SAM_CLI_TELEMETRY := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format unit integration e2e up down deploy lock clean
+
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/ready ## An outage goes in, signed notifications come out: the main job, on a local cloud
+	@$(BIN)/python -m tests.demo
+
+test: check unit integration e2e ## Everything that proves it: lint, types, unit, integration, end-to-end
+
+check: .venv/ready ## Lint, format, types, the template
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=eu-central-1 $(BIN)/sam validate --lint
+
+format: .venv/ready ## Formats the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+unit: .venv/ready ## The rules, without AWS
+	$(BIN)/pytest tests/unit
+
+integration: .venv/ready ## Each function in process, on moto and real HTTP servers; faults too
+	$(BIN)/pytest tests/integration tests/faults
+
+e2e: .venv/ready ## The deployed stack on a local cloud of its own, through its public API
+	$(BIN)/pytest tests/e2e
+
+up: .venv/ready ## Starts the local cloud with the application deployed, and leaves it running
+	@$(BIN)/python -m tests.local_cloud up
+
+down: .venv/ready ## Stops it
+	@$(BIN)/python -m tests.local_cloud down
+
+deploy: .venv/ready ## Builds for AWS and deploys, asking for what it needs
+	$(BIN)/sam build && $(BIN)/sam deploy --guided
+
+lock: .venv/ready ## Pins the dependencies that pyproject.toml names, with their hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		pyproject.toml --group dev -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		pyproject.toml -c requirements-dev.txt -o layers/hookwatch/requirements.txt
+
+clean: ## Removes what was installed and built
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud down; fi
+	rm -rf .venv .aws-sam .local
+
+.venv/ready: requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or newer, or name it: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$$($(PYTHON) --version) is too old: Hookwatch needs 3.11 or newer; name one: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "… installing into .venv (the first time this takes a minute)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@

@@ -1,0 +1,139 @@
+"""A moto server with the tables, queues, key and secrets of template.yaml, and the functions that use them."""
+
+import importlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+import boto3
+from moto.server import ThreadedMotoServer
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+ADMIN_SECRET = "A" * 43
+SEAL_KEY = "S" * 64
+SETTINGS = {
+    "EVENT_RETENTION_DAYS": "30",
+    "SIGNALS_VISIBILITY_SECONDS": "180",
+    "SIGNALS_RECEIVES": "10",
+    "ENDPOINT_CACHE_SECONDS": "0",
+    "RETRY_SCHEDULE": "5,60,300,1800",
+    "ALLOWED_NETWORKS": "127.0.0.0/8",
+    "ALLOW_HTTP": "true",
+}
+_TABLE_PROPERTIES = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
+
+
+@dataclass
+class Context:
+    """What Lambda tells a function of itself."""
+
+    function_name: str = "function"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:function"
+    aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 30_000
+
+
+class Aws:
+    def __enter__(self) -> Self:
+        self._server = ThreadedMotoServer(port=0, verbose=False)
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+        resources: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+        self.queue_urls: dict[str, str] = {}
+        self._make_tables(resources)
+        self._make_queues(resources)
+        os.environ |= SETTINGS | self._keys()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+        os.environ.pop("AWS_ENDPOINT_URL")
+
+    def client(self, service: Any) -> Any:
+        return boto3.client(service)
+
+    def environment(self, name: str) -> str:
+        return os.environ[name]
+
+    def function(self, name: str) -> ModuleType:
+        """`functions/<name>/app.py`, imported as Lambda does: once, with the environment in place."""
+        return importlib.import_module(f"functions.{name}.app")
+
+    def invoke(self, name: str, event: dict[str, Any]) -> Any:
+        return self.function(name).handler(event, Context())
+
+    def sample(self, name: str) -> dict[str, Any]:
+        """`events/<name>.json`."""
+        event: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
+        return event
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
+        return items
+
+    def take(self, queue: str) -> list[dict[str, Any]]:
+        """All messages of a queue, as Lambda would hand them out. They are gone from it then."""
+        sqs, url, taken = self.client("sqs"), self.queue_urls[queue], []
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get(
+            "Messages"
+        ):
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                taken.append(
+                    {
+                        "messageId": message["MessageId"],
+                        "receiptHandle": message["ReceiptHandle"],
+                        "body": message["Body"],
+                        "attributes": message["Attributes"],
+                        "messageAttributes": {},
+                        "eventSource": "aws:sqs",
+                        "eventSourceARN": arn,
+                        "awsRegion": "eu-central-1",
+                    }
+                )
+        return taken
+
+    def _make_tables(self, resources: dict[str, Any]) -> None:
+        for name, resource in resources.items():
+            if resource["Type"] == "AWS::DynamoDB::Table":
+                properties = {
+                    key: resource["Properties"][key] for key in _TABLE_PROPERTIES if key in resource["Properties"]
+                }
+                self.client("dynamodb").create_table(TableName=name, **properties)
+
+    def _make_queues(self, resources: dict[str, Any]) -> None:
+        for name, resource in resources.items():
+            if resource["Type"] == "AWS::SQS::Queue":
+                is_fifo = resource["Properties"].get("FifoQueue", False)
+                url = self.client("sqs").create_queue(
+                    QueueName=f"{name}.fifo" if is_fifo else name,
+                    Attributes={"FifoQueue": "true", "DeduplicationScope": "messageGroup"} if is_fifo else {},
+                )["QueueUrl"]
+                self.queue_urls[name] = url
+        os.environ |= {
+            "SIGNALS_QUEUE_URL": self.queue_urls["Signals"],
+            "DELIVERIES_QUEUE_URL": self.queue_urls["Deliveries"],
+            "RETRIES_QUEUE_URL": self.queue_urls["Retries"],
+            "DELIVERIES_DEAD_LETTERS_QUEUE_URL": self.queue_urls["DeliveriesDeadLetters"],
+            "EMITTER_FAILURES_QUEUE_URL": self.queue_urls["EmitterFailures"],
+        }
+
+    def _keys(self) -> dict[str, str]:
+        secrets = self.client("secretsmanager")
+        admin = secrets.create_secret(Name="AdminKey", SecretString=ADMIN_SECRET)
+        seal = secrets.create_secret(Name="SealKey", SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
+        key = self.client("kms").create_key(Description="secrets")
+        return {
+            "ADMIN_KEY_SECRET": admin["ARN"],
+            "SEAL_KEY_SECRET": seal["ARN"],
+            "SECRETS_ENCRYPTION_KEY": key["KeyMetadata"]["Arn"],
+        }

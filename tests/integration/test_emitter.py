@@ -1,0 +1,135 @@
+"""OperationalEvent stream → DELIVERIES."""
+
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from hookwatch.notifying import endpoints
+from hookwatch.notifying.endpoints import OperationalEndpoint
+from hookwatch.notifying.queue import Delivery
+from hookwatch.notifying.signing import SealKeys
+from tests.in_process.aws import SEAL_KEY, Aws
+from tests.in_process.signals import unique
+
+
+@pytest.fixture(autouse=True)
+def empty_queues(aws: Aws) -> None:
+    aws.take("Deliveries")
+    aws.take("EmitterFailures")
+
+
+def register(application_id: str, **fields: Any) -> str:
+    operational_endpoint_id = unique("oep")
+    endpoints.create(
+        OperationalEndpoint(
+            operational_endpoint_id=operational_endpoint_id,
+            application_id=application_id,
+            url="https://ops.example.com/",
+            credentials=(b"secret",),
+            created_at="2026-11-23T10:00:00.000Z",
+            updated_at="2026-11-23T10:00:00.000Z",
+            **fields,
+        )
+    )
+    return operational_endpoint_id
+
+
+def records(aws: Aws, application_id: str, number: int = 1, *, quiet: bool = False) -> list[dict[str, Any]]:
+    made = []
+    for _ in range(number):
+        record = deepcopy(aws.sample("emitter")["Records"][0])
+        event_id = {"S": unique("evt")}
+        record["dynamodb"]["Keys"]["event_id"] = event_id
+        record["dynamodb"]["NewImage"] |= {
+            "event_id": event_id,
+            "application_id": {"S": application_id},
+            "quiet": {"BOOL": quiet},
+        }
+        made.append(record)
+    return made
+
+
+def emit(aws: Aws, *batch: dict[str, Any]) -> list[Delivery]:
+    aws.invoke("emitter", {"Records": list(batch)})
+    return [json_to_delivery(message["body"]) for message in aws.take("Deliveries")]
+
+
+def json_to_delivery(text: str) -> Delivery:
+    return Delivery(**json.loads(text))
+
+
+def test_an_event_is_owed_to_every_endpoint_of_its_application_and_of_all(aws: Aws) -> None:
+    shop = unique("shop")
+    own, every, _other = register(shop), register("*"), register(unique("warehouse"))
+    deliveries = emit(aws, *records(aws, shop))
+    assert {delivery.operational_endpoint_id for delivery in deliveries} == {own, every}
+    endpoints.delete(every)
+
+
+@pytest.mark.parametrize(
+    ("fields", "quiet", "is_owed"),
+    [
+        pytest.param({}, False, True, id="all types"),
+        pytest.param({"filter_types": ("message.attempt.exhausted",)}, False, True, id="its type"),
+        pytest.param({"filter_types": ("endpoint.failing",)}, False, False, id="another type"),
+        pytest.param({"is_enabled": False}, False, False, id="disabled"),
+        pytest.param({}, True, False, id="quiet"),
+        pytest.param(
+            {"filter_types": ("message.attempt.exhausted",)}, True, False, id="quiet, though its type was asked for"
+        ),
+        pytest.param({"message_events": "all"}, True, True, id="quiet, and all message events were asked for"),
+    ],
+)
+def test_who_is_owed_an_event(aws: Aws, fields: dict[str, Any], quiet: bool, is_owed: bool) -> None:
+    shop = unique("shop")
+    register(shop, **fields)
+    assert bool(emit(aws, *records(aws, shop, quiet=quiet))) is is_owed
+
+
+def test_the_body_is_minified_and_says_what_happened(aws: Aws) -> None:
+    shop = unique("shop")
+    register(shop)
+    [delivery] = emit(aws, *records(aws, shop))
+    body = json.loads(delivery.body)
+    assert list(body) == ["type", "timestamp", "data"]
+    assert body["data"]["application_id"] == shop
+    assert body["data"]["summary"].startswith("Message msg-17 was not delivered")
+    assert json.dumps(body, separators=(",", ":"), ensure_ascii=False) == delivery.body
+
+
+def test_every_delivery_is_sealed(aws: Aws) -> None:
+    shop = unique("shop")
+    register(shop)
+    [delivery] = emit(aws, *records(aws, shop))
+    assert delivery.is_sealed(SealKeys(SEAL_KEY))
+    assert not delivery.is_sealed(SealKeys("another key"))
+
+
+def test_a_batch_that_is_handed_out_again_has_the_same_delivery_ids(aws: Aws) -> None:
+    shop = unique("shop")
+    register(shop)
+    batch = records(aws, shop, 3)
+    first, again = emit(aws, *batch), emit(aws, *batch)
+    assert {delivery.delivery_id for delivery in first} == {delivery.delivery_id for delivery in again}
+    assert len({delivery.delivery_id for delivery in first}) == 3
+
+
+def test_a_hundred_events_are_queued_ten_at_a_time(aws: Aws) -> None:
+    shop = unique("shop")
+    register(shop)
+    assert len(emit(aws, *records(aws, shop, 100))) == 100
+
+
+def test_a_record_that_cannot_be_understood_is_put_aside_and_the_rest_goes_on(aws: Aws) -> None:
+    shop = unique("shop")
+    register(shop)
+    good, bad, worse = records(aws, shop, 3)
+    bad["dynamodb"]["NewImage"]["data"] = {"S": "{"}
+    del worse["dynamodb"]["NewImage"]["type"]
+    assert [delivery.event_id for delivery in emit(aws, bad, good, worse)] == [
+        good["dynamodb"]["Keys"]["event_id"]["S"]
+    ]
+    put_aside = {json.loads(message["body"])["event_id"] for message in aws.take("EmitterFailures")}
+    assert put_aside == {record["dynamodb"]["Keys"]["event_id"]["S"] for record in (bad, worse)}

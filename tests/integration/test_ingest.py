@@ -1,0 +1,201 @@
+"""HTTP → SIGNALS."""
+
+import base64
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hookwatch import times
+from hookwatch.encryption import Encryption
+from hookwatch.observing import sources
+from hookwatch.observing.signals import Attempt, EndpointChange, Report
+from tests.in_process.aws import Aws
+from tests.local_cloud.api import hook0_headers
+
+SECRET = "a-subscription-secret"  # as in the vectors
+
+
+@pytest.fixture(autouse=True)
+def empty_queue(aws: Aws) -> None:
+    aws.take("Signals")
+
+
+def now(**delta: float) -> str:
+    return times.to_text(datetime.now(UTC) + timedelta(**delta))
+
+
+def attempt(**fields: Any) -> dict[str, Any]:
+    return {
+        "type": "message.attempt",
+        "endpoint_id": "erp",
+        "message_id": "m1",
+        "attempt_number": 1,
+        "outcome": "succeeded",
+        "attempted_at": now(),
+    } | fields
+
+
+def post(aws: Aws, body: Any, **query: str) -> tuple[int, dict[str, Any]]:
+    event = aws.sample("ingest") | {
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "queryStringParameters": query or None,
+    }
+    answer = aws.invoke("ingest", event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def queued(aws: Aws) -> list[Report]:
+    return [Report.from_json(message["body"]) for message in aws.take("Signals")]
+
+
+def test_the_sample_is_accepted_whole_and_old_signals_are_ignored(aws: Aws) -> None:
+    status, answer = post(aws, json.loads(aws.sample("ingest")["body"]))
+    assert status == 202
+    assert answer["accepted"] + len(answer["ignored"]) == 2
+    assert answer["rejected"] == []
+
+
+def test_signals_are_queued_by_endpoint_and_in_the_order_of_their_times(aws: Aws) -> None:
+    signals = [
+        attempt(message_id="later", attempted_at=now(seconds=-1)),
+        attempt(endpoint_id="crm"),
+        attempt(message_id="earlier", attempted_at=now(seconds=-2)),
+        {"type": "endpoint.deleted", "endpoint_id": "erp", "occurred_at": now()},
+    ]
+    status, answer = post(aws, {"application_id": "shop", "signals": signals})
+    assert (status, answer["accepted"]) == (202, 4)
+    by_endpoint = {report.endpoint_id: report.signals for report in queued(aws)}
+    assert [signal.message_id for signal in by_endpoint["erp"] if isinstance(signal, Attempt)] == ["earlier", "later"]
+    assert isinstance(by_endpoint["erp"][-1], EndpointChange)
+    assert len(by_endpoint["crm"]) == 1
+
+
+def test_a_request_that_is_repeated_is_queued_once(aws: Aws) -> None:
+    body = {"application_id": "shop", "signals": [attempt(message_id="repeated")]}
+    assert [post(aws, body)[0] for _ in range(3)] == [202] * 3
+    assert len(queued(aws)) == 1
+
+
+def test_one_bad_signal_is_rejected_and_the_rest_accepted(aws: Aws) -> None:
+    status, answer = post(aws, {"application_id": "shop", "signals": [attempt(attempt_number="four"), attempt()]})
+    assert (status, answer["accepted"]) == (202, 1)
+    assert [(item["index"], item["loc"]) for item in answer["rejected"]] == [(0, ["attempt_number"])]
+    assert len(queued(aws)) == 1
+
+
+def test_a_strict_request_is_refused_whole(aws: Aws) -> None:
+    status, answer = post(
+        aws, {"application_id": "shop", "signals": [attempt(outcome="so-so"), attempt()]}, strict="true"
+    )
+    assert (status, answer["id"]) == (422, "validation_failed")
+    assert queued(aws) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param("{nope", 422, id="not JSON"),
+        pytest.param('{"application_id": "shop", "signals": [NaN]}', 422, id="NaN is not JSON"),
+        pytest.param("[]", 422, id="no object"),
+        pytest.param({"application_id": "shop"}, 422, id="no signals"),
+        pytest.param({"application_id": "shop", "signals": []}, 422, id="no signal"),
+        pytest.param({"application_id": "shop", "signals": {}}, 422, id="signals are no list"),
+        pytest.param({"signals": [{}]}, 422, id="no application"),
+        pytest.param({"application_id": "*", "signals": [{}]}, 422, id="every application"),
+        pytest.param({"application_id": 7, "signals": [{}]}, 422, id="the application is a number"),
+        pytest.param({"application_id": "shop", "signals": [{}] * 1001}, 422, id="too many signals"),
+        pytest.param("[" * 100_000, 422, id="deep nesting"),
+        pytest.param('{"application_id": "shop", "signals": ["' + "x" * 1_000_000 + '"]}', 413, id="too long"),
+    ],
+)
+def test_what_is_no_list_of_signals_is_refused_and_nothing_is_queued(aws: Aws, body: Any, status: int) -> None:
+    answered, problem = post(aws, body)
+    assert answered == status
+    assert problem["status"] == status
+    assert problem["detail"]
+    assert queued(aws) == []
+
+
+def test_a_key_of_another_application_sees_no_such_application(aws: Aws) -> None:
+    event = aws.sample("ingest")
+    event["requestContext"]["authorizer"]["applications"] = "warehouse"
+    answer = aws.invoke("ingest", event)
+    assert answer["statusCode"] == 404
+    assert queued(aws) == []
+
+
+@pytest.fixture
+def source_id(aws: Aws) -> str:
+    encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
+    return sources.create(None, "hook0", SECRET, encryption).source_id
+
+
+def hook0(
+    aws: Aws, source_id: str, *, secret: str = SECRET, moment: int | None = None, **changes: Any
+) -> tuple[int, dict[str, Any]]:
+    event = aws.sample("ingest_hook0")
+    subscription = json.loads(event["body"]) | {"created_at": now(), "updated_at": now()} | changes
+    body = json.dumps(subscription)
+    event_type = event["headers"]["X-Event-Type"]
+    headers = hook0_headers(event_type, "evt-1", body.encode(), secret=secret, moment=moment or int(time.time()))
+    path = f"/api/v1/operational_webhooks/sources/{source_id}"
+    answer = aws.invoke("ingest", event | {"path": path, "body": body, "headers": headers})
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+def test_a_webhook_of_hook0_becomes_a_signal_without_its_headers(aws: Aws, source_id: str) -> None:
+    status, answer = hook0(aws, source_id)
+    assert (status, answer["accepted"]) == (202, 1)
+    [message] = aws.take("Signals")
+    assert "do-not-leak" not in message["body"]
+    report = Report.from_json(message["body"])
+    assert report.reported_by == f"source:{source_id}"
+    [signal] = report.signals
+    assert isinstance(signal, EndpointChange)
+    assert signal.type == "endpoint.created"
+    assert signal.configuration["url"] == "https://erp.example.com/hooks/billing"
+
+
+def test_a_body_that_arrives_as_base64_is_the_same_body(aws: Aws) -> None:
+    body = json.dumps({"application_id": "shop", "signals": [attempt(message_id="encoded")]}).encode()
+    event = aws.sample("ingest") | {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    assert aws.invoke("ingest", event)["statusCode"] == 202
+
+
+def test_a_wrong_signature_is_refused(aws: Aws, source_id: str) -> None:
+    status, problem = hook0(aws, source_id, secret="another-secret")
+    assert (status, problem["id"]) == (401, "unauthorized")
+    assert queued(aws) == []
+
+
+def test_a_signature_older_than_300_seconds_is_refused(aws: Aws, source_id: str) -> None:
+    assert hook0(aws, source_id, moment=int(time.time()) - 310)[0] == 401
+    assert queued(aws) == []
+
+
+def test_a_source_that_does_not_exist_is_not_found(aws: Aws) -> None:
+    assert hook0(aws, "src_none")[0] == 404
+
+
+def test_a_source_of_one_application_takes_no_other(aws: Aws) -> None:
+    encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
+    own = sources.create("shop", "hook0", SECRET, encryption)
+    assert hook0(aws, own.source_id)[0] == 422
+    assert hook0(aws, own.source_id, application_id="shop")[0] == 202
+
+
+def test_a_subscription_that_is_not_one_is_refused(aws: Aws, source_id: str) -> None:
+    status, problem = hook0(aws, source_id, is_enabled="perhaps", target={"url": "ftp://example.com"})
+    assert status == 422
+    assert {tuple(error["loc"]) for error in problem["errors"]} == {("is_enabled",), ("target", "url")}
+
+
+def test_health_needs_no_key(aws: Aws) -> None:
+    event = aws.sample("api") | {"path": "/api/v1/operational_webhooks/health"}
+    del event["requestContext"]["authorizer"]
+    answer = aws.invoke("ingest", event)
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["status"] == "ok"
