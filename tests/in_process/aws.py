@@ -1,8 +1,12 @@
 """A moto server with the tables, queues, key and secrets of template.yaml, and the functions that use them."""
 
 import importlib
+import io
 import json
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -69,6 +73,16 @@ class Aws:
 
     def invoke(self, name: str, event: dict[str, Any]) -> Any:
         return self.function(name).handler(event, Context())
+
+    @contextmanager
+    def log_of(self, name: str) -> Iterator[io.StringIO]:
+        """What the function logs meanwhile, a line of JSON each."""
+        logger, stream = self.function(name).logger, io.StringIO()
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logger.registered_formatter)
+        logger.addHandler(handler)
+        yield stream
+        logger.removeHandler(handler)
 
     def sample(self, name: str) -> dict[str, Any]:
         """`events/<name>.json`."""

@@ -42,13 +42,12 @@ def register_receiver(aws: Aws, receiver: Receiver, **fields: Any) -> str:
     return register(aws, receiver.url, **fields)
 
 
-def owed(operational_endpoint_id: str, body: dict[str, Any] | None = None) -> Delivery:
-    text = json.dumps(body or {"type": "endpoint.failing", "timestamp": "2026-11-23T10:00:00.000Z", "data": {}})
+def owed(operational_endpoint_id: str, event_id: str | None = None) -> Delivery:
     return Delivery.owed(
-        event_id=unique("evt"),
+        event_id=event_id or unique("evt"),
         event_type="endpoint.failing",
         operational_endpoint_id=operational_endpoint_id,
-        body=text,
+        body=json.dumps({"type": "endpoint.failing", "timestamp": "2026-11-23T10:00:00.000Z", "data": {}}),
     ).sealed(SealKeys(SEAL_KEY))
 
 

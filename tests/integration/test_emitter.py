@@ -76,10 +76,8 @@ def test_an_event_is_owed_to_every_endpoint_of_its_application_and_of_all(aws: A
         pytest.param({"filter_types": ("endpoint.failing",)}, False, False, id="another type"),
         pytest.param({"is_enabled": False}, False, False, id="disabled"),
         pytest.param({}, True, False, id="quiet"),
-        pytest.param(
-            {"filter_types": ("message.attempt.exhausted",)}, True, False, id="quiet, though its type was asked for"
-        ),
-        pytest.param({"message_events": "all"}, True, True, id="quiet, and all message events were asked for"),
+        pytest.param({"filter_types": ("message.attempt.exhausted",)}, True, False, id="quiet, though asked for"),
+        pytest.param({"message_events": "all"}, True, True, id="quiet, and all were asked for"),
     ],
 )
 def test_who_is_owed_an_event(aws: Aws, fields: dict[str, Any], quiet: bool, is_owed: bool) -> None:

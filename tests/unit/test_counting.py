@@ -179,7 +179,7 @@ STEPS = st.lists(
         st.tuples(
             st.sampled_from(["done", "lost", "lost", "killed"]), st.integers(1, 3), st.sampled_from([0.0, 1, 59])
         ),
-        st.tuples(st.sampled_from(["wait", "redrive"]), st.just(1), st.sampled_from([1.0, 60, 7200, 13 * 86400])),
+        st.tuples(st.sampled_from(["wait", "redrive"]), st.just(1), st.sampled_from([1.0, 60, 7200])),
     ),
     max_size=40,
 )

@@ -31,9 +31,12 @@ def start(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return base64.urlsafe_b64decode(cursor.encode()).decode()
+        key = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
-        raise errors.invalid("The cursor is not one of ours.", {"loc": ["cursor"], "msg": "not a cursor"}) from None
+        key = ""
+    if not key:
+        raise errors.invalid("The cursor is not one of ours.", {"loc": ["cursor"], "msg": "not a cursor"})
+    return key
 
 
 def _encode(key: str) -> str:
