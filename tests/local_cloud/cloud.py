@@ -25,6 +25,9 @@ STACK_NAME = "hookwatch"
 STARTS_WITHIN = 60  # seconds
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
+# Kept, for Python warns of a Popen that goes while its process runs, and this one is meant to run on.
+_started: list[subprocess.Popen[bytes]] = []
+
 Progress = Callable[[str], None]
 
 
@@ -110,6 +113,7 @@ def _start(state: Path, port: int, progress: Progress) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a group of its own: its functions' processes end with it
         )
+    _started.append(process)
     (state / "pid").write_text(str(process.pid))
     (state / "port").write_text(str(port))
     if not _within(STARTS_WITHIN, lambda: process.poll() is not None or _answers(port)) or process.poll() is not None:
