@@ -31,12 +31,14 @@ class SourceBody(BaseModel):
 
 def view(source: Source) -> dict[str, Any]:
     request = router.current_event
-    stage = f"/{request.request_context.stage}" if request.request_context.path != request.path else ""
+    # Where the API is called: under the stage, or under the path that a custom domain maps to it.
+    prefix = (request.request_context.path or "").removesuffix(request.path)
+    scheme = request.headers.get("X-Forwarded-Proto", "https")
     return {
         "source_id": source.source_id,
         "application_id": source.application_id,
         "kind": source.kind,
-        "url": f"https://{request.headers.get('Host', '')}{stage}{BASE_PATH}/sources/{source.source_id}",
+        "url": f"{scheme}://{request.headers.get('Host', '')}{prefix}{BASE_PATH}/sources/{source.source_id}",
         "created_at": source.created_at,
     }
 

@@ -1,0 +1,119 @@
+"""What template.yaml promises and the local cloud cannot show."""
+
+import json
+from typing import Any
+
+import pytest
+from samcli.yamlhelper import yaml_parse
+
+from tests.in_process.aws import ROOT
+
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if (path / "app.py").exists())
+
+
+def of_type(resource_type: str) -> dict[str, dict[str, Any]]:
+    return {name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == resource_type}
+
+
+def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    return [statement for policy in properties["Policies"] for statement in policy["Statement"]]
+
+
+def test_functions_and_folders_share_their_names() -> None:
+    assert sorted(name.lower() for name in of_type("AWS::Serverless::Function")) == FUNCTIONS
+    for name, properties in of_type("AWS::Serverless::Function").items():
+        assert properties["CodeUri"] == f"functions/{name.lower()}"
+
+
+def test_every_function_logs_to_a_group_with_retention() -> None:
+    for properties in of_type("AWS::Serverless::Function").values():
+        group = properties["LoggingConfig"]["LogGroup"]["Ref"]
+        assert "RetentionInDays" in RESOURCES[group]["Properties"]
+
+
+def test_no_function_may_do_what_it_need_not() -> None:
+    for name, properties in of_type("AWS::Serverless::Function").items():
+        for statement in statements(properties):
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not any(action.endswith(":*") for action in actions), name
+            # The only action here for which AWS knows no resource.
+            assert statement["Resource"] != "*" or actions == ["dynamodb:ListStreams"], name
+
+
+def test_only_who_needs_a_secret_may_read_it() -> None:
+    readers = {
+        name: sorted(
+            str(statement["Resource"])
+            for statement in statements(properties)
+            if "secretsmanager:GetSecretValue" in statement["Action"] or "kms:Decrypt" in statement["Action"]
+        )
+        for name, properties in of_type("AWS::Serverless::Function").items()
+    }
+    assert readers["Observer"] == []
+    assert not any("SecretsEncryptionKey" in resource for resource in readers["Emitter"])
+    assert not any(
+        "AdminKey" in resource for name, found in readers.items() if name != "Authorizer" for resource in found
+    )
+
+
+def test_every_table_is_kept_and_can_be_restored() -> None:
+    for name, properties in of_type("AWS::DynamoDB::Table").items():
+        assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        assert RESOURCES[name]["DeletionPolicy"] == {"Ref": "TableDeletionPolicy"}
+        assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+    assert TEMPLATE["Parameters"]["TableDeletionPolicy"]["Default"] == "Retain"
+
+
+def test_a_queue_hides_a_message_for_six_times_as_long_as_a_function_may_run() -> None:
+    timeout = TEMPLATE["Globals"]["Function"]["Timeout"]
+    for name in ("Signals", "Deliveries", "Retries"):
+        assert RESOURCES[name]["Properties"]["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_the_observer_is_told_how_signals_hands_out() -> None:
+    signals = RESOURCES["Signals"]["Properties"]
+    told = RESOURCES["Observer"]["Properties"]["Environment"]["Variables"]
+    assert told["SIGNALS_VISIBILITY_SECONDS"] == str(signals["VisibilityTimeout"])
+    assert told["SIGNALS_RECEIVES"] == str(signals["RedrivePolicy"]["maxReceiveCount"])
+
+
+def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_that_keeps_for_14_days() -> None:
+    for name in ("Signals", "Deliveries", "Retries"):
+        target = RESOURCES[name]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
+        target = target.split(".")[0] if isinstance(target, str) else target[0]
+        assert RESOURCES[target]["Properties"]["MessageRetentionPeriod"] == 1209600
+
+
+@pytest.mark.parametrize("response", sorted(RESOURCES["RestApi"]["Properties"]["GatewayResponses"]))
+def test_api_gateways_own_answers_are_problems(response: str) -> None:
+    answer = RESOURCES["RestApi"]["Properties"]["GatewayResponses"][response]
+    assert answer["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+    text = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"x"')
+    problem = json.loads(text)
+    assert problem["id"]
+    assert problem["detail"]
+    if "StatusCode" in answer:
+        assert str(problem["status"]) == answer["StatusCode"]
+
+
+def test_every_parameter_says_what_it_is_and_has_a_default() -> None:
+    for parameter in TEMPLATE["Parameters"].values():
+        assert parameter["Description"]
+        assert "Default" in parameter
+
+
+def test_no_resource_has_a_fixed_name() -> None:
+    names = ("TableName", "QueueName", "FunctionName", "LogGroupName", "Name", "RoleName")
+    for name, resource in RESOURCES.items():
+        fixed = [key for key in names if isinstance(resource.get("Properties", {}).get(key), str)]
+        assert not fixed, name
+
+
+def test_the_seam_is_the_event_table_and_nothing_else() -> None:
+    """Neither half imports the other."""
+    package = ROOT / "layers" / "hookwatch" / "hookwatch"
+    for half, other in (("observing", "notifying"), ("notifying", "observing")):
+        for path in (package / half).rglob("*.py"):
+            assert f"hookwatch.{other}" not in path.read_text(), path
