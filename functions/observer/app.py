@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     merging = Merging(event["Records"])
 
     def observe(record: SQSRecord) -> None:
-        merged = merging.starting_at(record.raw_event)
+        merged = merging.up_to(record.raw_event)
         if not merged:
             return  # it was counted with one before it
         for stored in outbox.count(merged):

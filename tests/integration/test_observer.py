@@ -117,7 +117,7 @@ def test_two_observers_that_race_on_one_endpoint_count_both(aws: Aws) -> None:
         message["eventSourceARN"] += str(number)
     outbox = aws.function("observer").outbox
     merging = aws.function("observer").Merging
-    threads = [threading.Thread(target=outbox.count, args=(merging(batch).starting_at(batch[0]),)) for batch in batches]
+    threads = [threading.Thread(target=outbox.count, args=(merging(batch).up_to(batch[0]),)) for batch in batches]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -64,7 +64,7 @@ class _FromEnvironment:
             text = environment(field.name.upper())
             try:
                 values[field.name] = _PARSERS[field.type](text)
-            except (KeyError, ValueError) as error:
+            except (KeyError, OverflowError, ValueError) as error:
                 raise InvalidSetting(f"{field.name.upper()} is {text!r}: {error}") from error
         return cls(**values)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 ADMIN_KEY_ID = "admin"
 EVERY_APPLICATION = "*"
-_BEARER = re.compile(r"Bearer hwk_(?P<key_id>[a-z0-9]{1,32})_(?P<secret>[A-Za-z0-9]{20,128})", re.IGNORECASE)
+_BEARER = re.compile(r"(?i:bearer) hwk_(?P<key_id>[a-z0-9]{1,32})_(?P<secret>[A-Za-z0-9]{20,128})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,19 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network(
     "2000::/3"
 )  # RFC 4291 §2.4: all that IANA has given out for the public internet
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
-# Refused whatever they embed: 6to4 (RFC 3056) and Teredo (RFC 4380), retired ways to reach an IPv4 address.
-_TUNNELS = (ipaddress.IPv6Network("2002::/16"), ipaddress.IPv6Network("2001::/32"))
+# Named here, for what `is_global` says of them differs between versions of Python.
+_REFUSED = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments (RFC 6890)
+            "2001::/23",  # protocol assignments (RFC 2928): Teredo, benchmarking, ORCHID
+            "2001:db8::/32",  # documentation (RFC 3849)
+            "2002::/16",  # 6to4 (RFC 3056), a retired way to reach an IPv4 address
+            "3fff::/20",  # documentation (RFC 9637)
+        ),
+    )
+)
 
 
 def is_allowed(address: Address, allowed_networks: Iterable[Network] = ()) -> bool:
@@ -20,9 +31,9 @@ def is_allowed(address: Address, allowed_networks: Iterable[Network] = ()) -> bo
     address = _embedded(address) or address
     if any(address in network for network in allowed_networks if network.version == address.version):
         return True
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address not in _GLOBAL_UNICAST or any(address in tunnel for tunnel in _TUNNELS)
-    ):
+    if any(address in network for network in _REFUSED if network.version == address.version):
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

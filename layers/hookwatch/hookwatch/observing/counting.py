@@ -19,9 +19,9 @@ from msgspec.structs import replace
 
 from hookwatch.observing.signals import Report
 
-# The longest that SQS keeps a message (14 days) once in the queue and once more after its redrive.
-_REDRIVE_WINDOW = timedelta(days=28)
-_ID_LENGTH = 12  # hex digits: 48 bits tell some hundreds of ids apart
+# A dead-letter queue keeps a message for 14 days (SQS quotas); a day more to come back.
+_REDRIVE_WINDOW_HOURS = 15 * 24
+_ID_LENGTH = 10  # hex digits: 40 bits tell some hundreds of ids apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,16 @@ class Receiving:
 
 
 class Counted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a record has counted. `sequence_number` is text, for SQS's numbers have up to 128 bits."""
+    """What a record has counted. `sequence_number` is text, for SQS's numbers have up to 128 bits.
+
+    `last` are the ids of the last write, `in_doubt` earlier ones with the hour (since the epoch) of their counting.
+    """
 
     queue_arn: str = ""
     sequence_number: str = "0"
     last: tuple[str, ...] = ()
-    last_at: datetime | None = None
     last_in_doubt_after: datetime | None = None
-    in_doubt: dict[str, datetime] = {}
+    in_doubt: dict[str, int] = {}
 
     def has(self, message: Message) -> bool:
         if message.queue_arn == self.queue_arn and message.sequence_number <= int(self.sequence_number):
@@ -63,17 +65,22 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return message.id in self.last or message.id in self.in_doubt
 
     def plus(self, messages: list[Message], now: datetime, receiving: Receiving) -> "Counted":
-        """With `messages`, one or more of the same group and in order, counted too."""
-        in_doubt = {key: at for key, at in self.in_doubt.items() if now - at < _REDRIVE_WINDOW}
-        if self.last_at is not None and self.last_in_doubt_after is not None and now >= self.last_in_doubt_after:
-            in_doubt.update(dict.fromkeys(self.last, self.last_at))
+        """With `messages` counted too: all that the group handed out together, in order, and at least one of them new.
+
+        Those among them that were counted before are not acknowledged either, so they are remembered with the rest.
+        """
+        hour = int(now.timestamp()) // 3600
+        in_doubt = {key: since for key, since in self.in_doubt.items() if hour - since < _REDRIVE_WINDOW_HOURS}
+        if self.last_in_doubt_after is not None and now >= self.last_in_doubt_after:
+            in_doubt.update(dict.fromkeys(self.last, hour))
+        newest = messages[-1]
+        position = int(self.sequence_number) if newest.queue_arn == self.queue_arn else 0
         receives_left = receiving.receives - max(message.receives for message in messages)
         return replace(
             self,
-            queue_arn=messages[-1].queue_arn,
-            sequence_number=str(messages[-1].sequence_number),
-            last=tuple(message.id for message in messages),
-            last_at=now,
+            queue_arn=newest.queue_arn,
+            sequence_number=str(max(position, newest.sequence_number)),
+            last=tuple(dict.fromkeys(message.id for message in messages)),
             last_in_doubt_after=now + max(0, receives_left) * receiving.visibility,
             in_doubt=in_doubt,
         )

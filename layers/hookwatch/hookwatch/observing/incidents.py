@@ -108,6 +108,8 @@ class _Fold:
     # ── endpoint.created, updated, deleted, enabled, disabled: the platform says so ──
 
     def change(self, change: EndpointChange) -> None:
+        if change.at > self.report.received_at:
+            change = replace(change, occurred_at=self.report.received_at)
         old = self.health.configuration
         is_old_news = self.health.configured_at is not None and change.occurred_at < self.health.configured_at
         if is_old_news:  # never reverts what is newer; what the platform itself says has changed is still told
@@ -117,7 +119,7 @@ class _Fold:
         new = {**old, **change.configuration}
         match change.type:
             case "endpoint.created":
-                self._created(change, {"is_enabled": True, **new})
+                self._created(change)
             case "endpoint.deleted":
                 self._deleted(change)
             case "endpoint.enabled":
@@ -127,11 +129,15 @@ class _Fold:
             case "endpoint.updated":
                 self._configure(change, new)
 
-    def _created(self, change: EndpointChange, configuration: dict[str, Any]) -> None:
+    def _created(self, change: EndpointChange) -> None:
         if self.health.is_created and not self.health.is_deleted:
             return
         self.health = replace(
-            self.health, configuration=configuration, configured_at=change.at, is_created=True, is_deleted=False
+            self.health,
+            configuration={"is_enabled": True, **change.configuration},
+            configured_at=change.at,
+            is_created=True,
+            is_deleted=False,
         )
         self._say_changed("endpoint.created", change)
 
@@ -140,36 +146,41 @@ class _Fold:
             return
         self.health = replace(self.health, configured_at=change.at, is_created=False, is_deleted=True)
         self._say_changed("endpoint.deleted", change)
-        self._close("deleted", change.at)
+        self._start_afresh("deleted", change.at)
 
     def _configure(self, change: EndpointChange, configuration: dict[str, Any]) -> None:
         """Compares with what was known: what changed besides `is_enabled` is told first, then the switch."""
         old = self.health.configuration
-        changes = change.changes if change.changes is not None else _difference(old, configuration)
-        changes = {field: change for field, change in changes.items() if field != "is_enabled"}
-        was_enabled, is_enabled = old.get("is_enabled"), configuration.get("is_enabled")
-        was_known = bool(old)
+        spelled_out = change.changes or {}
+        was_enabled = old.get("is_enabled", spelled_out.get("is_enabled", {}).get("from"))
+        is_enabled = configuration.get("is_enabled")
         self.health = replace(
             self.health, configuration=configuration, configured_at=change.at, is_created=True, is_deleted=False
         )
-        if changes and was_known:
-            self._say_changed("endpoint.updated", change, changes=changes)
-        elif change.type == "endpoint.updated" and not was_known and (changes or not configuration):
-            # The first that is heard of it: there is no before, so nothing can be compared.
-            told = {"changes": changes} if change.changes else {}
-            self._say_changed("endpoint.updated", change, **told)
+        self._say_updated(change, old, configuration)
         if is_enabled is was_enabled or (was_enabled is None and change.type == "endpoint.updated"):
             return
         if is_enabled:
             self._say_changed("endpoint.enabled", change)
-            self._start_afresh(change.at)
+            self._start_afresh("enabled", change.at)
         else:
             self._say_changed("endpoint.disabled", change, trigger=change.trigger)
             if change.trigger == "manual":  # an automatic disabling keeps its incident open
-                self._close("disabled", change.at)
+                self._start_afresh("disabled", change.at)
 
-    def _start_afresh(self, at: datetime) -> None:
-        self._close("enabled", at)
+    def _say_updated(self, change: EndpointChange, old: dict[str, Any], new: dict[str, Any]) -> None:
+        is_first_news = not old and change.type == "endpoint.updated"
+        if change.changes is None and change.type == "endpoint.updated" and (is_first_news or not change.configuration):
+            self._say_changed("endpoint.updated", change)  # nothing to compare: told without `changes`
+            return
+        differing = change.changes if change.changes is not None else _difference(old, new) if old else {}
+        changes = {field: differing[field] for field in differing if field != "is_enabled"}
+        if changes:
+            self._say_changed("endpoint.updated", change, changes=changes)
+
+    def _start_afresh(self, reason: str, at: datetime) -> None:
+        """Whatever failed before is of no more account."""
+        self._close(reason, at)
         self.health = replace(self.health, consecutive_failures=0, failing_since=None, failures_by_cause={}, minutes=())
 
     # ── endpoint.failing, endpoint.recovered: from the attempts ──
@@ -182,7 +193,7 @@ class _Fold:
         # What a person tries by hand and what comes too late moves no state, except that a success by hand is one.
         if not is_late and (attempt.succeeded or attempt.trigger == "scheduled"):
             self._count(attempt, at)
-            if self.health.incident is None:
+            if self.health.state == "healthy":  # nothing opens for one that is switched off or gone
                 self._open_if_failing(attempt, at)
             else:
                 self._close_if_recovered(at)
@@ -241,6 +252,8 @@ class _Fold:
 
     def _close_if_recovered(self, at: datetime) -> None:
         health, incident = self.health, self.health.incident
+        if health.last_attempt is not None:
+            at = max(at, health.last_attempt.at)  # a belated attempt is judged by what is known now
         attempts, failed = _last_minutes(health.minutes, at)
         if (
             incident is not None
@@ -263,10 +276,7 @@ class _Fold:
 
     def _exhausted(self, attempt: Attempt) -> None:
         incident = self.health.incident
-        if incident is not None:
-            exhausted = replace(incident, messages_exhausted=incident.messages_exhausted + 1)
-            self.health = replace(self.health, incident=exhausted)
-        self._say(
+        is_new = self._say(
             "message.attempt.exhausted",
             attempt.at,
             (attempt.endpoint_id, attempt.message_id),
@@ -275,6 +285,9 @@ class _Fold:
             message_id=attempt.message_id,
             attempt=_told(attempt),
         )
+        if is_new and incident is not None:
+            exhausted = replace(incident, messages_exhausted=incident.messages_exhausted + 1)
+            self.health = replace(self.health, incident=exhausted)
 
     # ── saying it ──
 
@@ -310,11 +323,15 @@ class _Fold:
 
     def _say(
         self, event_type: str, at: datetime, derived_from: tuple[str, ...], *, quiet: bool = False, **data: Any
-    ) -> None:
+    ) -> bool:
+        """False where this fold has said it already: the same fact is never two events."""
+        identity = event_id(self.health.application_id, event_type, *derived_from)
+        if any(event.event_id == identity for event in self.events):
+            return False
         self.health = health = replace(self.health, sequence=self.health.sequence + 1)
         self.events.append(
             OperationalEvent(
-                event_id=event_id(health.application_id, event_type, *derived_from),
+                event_id=identity,
                 application_id=health.application_id,
                 type=event_type,
                 timestamp=at,
@@ -330,6 +347,7 @@ class _Fold:
                 },
             )
         )
+        return True
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -39,9 +39,10 @@ class Outbox:
         self._connection = Connection()
 
     def count(self, messages: list[Message]) -> tuple[OperationalEvent, ...]:
-        """Folds messages of one monitored endpoint, in order, into its record, and stores what there is to say.
+        """Folds messages of one monitored endpoint into its record, and stores what there is to say.
 
-        What was counted already is left out. The events are those that this call stored.
+        `messages` are all that were handed out together so far, in order; what was counted already is left out. The
+        events are those that this call stored.
 
         Raises:
             pynamodb.exceptions.PynamoDBException: nothing was written.
@@ -61,7 +62,7 @@ class Outbox:
         if not fresh:
             return ()
         health, events = incidents.fold(record.health, [message.report for message in fresh], self._policy)
-        counted = record.counted.plus(fresh, times.now(), self._receiving)
+        counted = record.counted.plus(messages, times.now(), self._receiving)
         return self._write(_Record(record.version, health, counted), events)
 
     def _read(self, application_id: str, endpoint_id: str) -> _Record:

@@ -47,7 +47,8 @@ def _batches(reports: Iterable[Report]) -> Iterator[list["SendMessageBatchReques
     size = 0
     for report in reports:
         body = report.to_json()
-        if batch and (len(batch) == _BATCH_MESSAGES or size + len(body) > _BATCH_BYTES):
+        length = len(body.encode())
+        if batch and (len(batch) == _BATCH_MESSAGES or size + length > _BATCH_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(
@@ -58,7 +59,7 @@ def _batches(reports: Iterable[Report]) -> Iterator[list["SendMessageBatchReques
                 "MessageDeduplicationId": report.id,
             }
         )
-        size += len(body.encode())
+        size += length
     if batch:
         yield batch
 
@@ -70,17 +71,19 @@ class Merging:
         self._groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for record in records:
             self._groups[record["attributes"]["MessageGroupId"]].append(record)
-        self._counted: set[str] = set()
+        self._counted: dict[str, list[Message]] = defaultdict(list)
 
-    def starting_at(self, record: dict[str, Any]) -> list[Message]:
-        """`record` and those behind it in its group, as many as one transaction can hold; [] where it was counted.
+    def up_to(self, record: dict[str, Any]) -> list[Message]:
+        """`record` and those behind it in its group, as many as one transaction can hold, after those of the group that
+        this batch has counted; [] where `record` itself was.
 
         Raises:
             ValueError: the body of `record` is not a report.
         """
-        if record["messageId"] in self._counted:
+        group_id = record["attributes"]["MessageGroupId"]
+        group, counted = self._groups[group_id], self._counted[group_id]
+        if record["messageId"] in {message.message_id for message in counted}:
             return []
-        group = self._groups[record["attributes"]["MessageGroupId"]]
         position = [other["messageId"] for other in group].index(record["messageId"])
         merged = [_to_message(record)]
         for following in group[position + 1 :]:
@@ -91,10 +94,10 @@ class Merging:
             if _events_at_most([*merged, message]) > _EVENTS_AT_MOST:
                 break
             merged.append(message)
-        return merged
+        return [*counted, *merged]
 
     def counted(self, messages: list[Message]) -> None:
-        self._counted.update(message.message_id for message in messages)
+        self._counted[messages[0].report.group_id] = messages
 
 
 def _events_at_most(messages: list[Message]) -> int:

@@ -1,13 +1,24 @@
 """What platforms post to /signals, checked signal by signal: one bad fact does not blind a thousand good ones."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from hookwatch import errors
 from hookwatch.observing import signals
@@ -21,9 +32,17 @@ FARTHEST_AHEAD = timedelta(minutes=5)
 
 def without_secrets(url: str) -> str:
     """The URL without userinfo, query and fragment, where platforms put tokens."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("is not a URL") from None  # what urlsplit says holds what was sent
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _is_rfc3339(moment: Any) -> Any:
+    if not isinstance(moment, str) or not _RFC3339.fullmatch(moment):
+        raise ValueError("is not a time of RFC 3339, as 2026-11-23T10:00:00.000Z")
+    return moment
 
 
 def _is_id(text: str) -> str:
@@ -32,6 +51,8 @@ def _is_id(text: str) -> str:
     return text
 
 
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_rfc3339)]
 # Printable ASCII without spaces: what every platform's ids are made of, and what may stand in a log or a URL.
 Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_is_id)]
 Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://"), AfterValidator(without_secrets)]
@@ -45,7 +66,7 @@ class _AttemptReport(BaseModel):
     message_id: Id
     attempt_number: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
     outcome: Literal["succeeded", "failed"]
-    attempted_at: AwareDatetime
+    attempted_at: Moment
     response_status_code: Annotated[int, Field(ge=100, le=599, strict=True)] | None = None
     error: signals.ErrorClass | None = None
     duration_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
@@ -86,7 +107,7 @@ class _FieldChange(BaseModel):
 class _ChangeReport(BaseModel):
     type: signals.ChangeType
     endpoint_id: Id
-    occurred_at: AwareDatetime
+    occurred_at: Moment
     url: Url | None = None
     description: Annotated[str, Field(max_length=1024)] | None = None
     labels: Labels | None = None
@@ -100,14 +121,22 @@ class _ChangeReport(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> "_ChangeReport":
-        if len(msgspec.json.encode(self._changes())) > 10_000:
-            raise ValueError("changes are longer than 10,000 bytes")
+        try:
+            length = len(msgspec.json.encode(self._changes()))
+        except UnicodeEncodeError:
+            raise ValueError("changes hold text that is not Unicode") from None
+        if length > CHANGES_BYTES:
+            raise ValueError(f"changes are longer than {CHANGES_BYTES:,} bytes")
         return self
 
     def to_signal(self) -> EndpointChange:
         changes = self._changes()
         known = self.model_dump(include={"url", "description", "labels", "is_enabled"}, exclude_none=True)
-        now_so = {field: change["to"] for field, change in changes.items() if field in _CONFIGURATION}
+        now_so = {
+            field: changes[field]["to"]
+            for field, kind in _CONFIGURATION.items()
+            if field in changes and isinstance(changes[field]["to"], kind)
+        }
         without_id = EndpointChange(
             type=self.type,
             endpoint_id=self.endpoint_id,
@@ -124,18 +153,35 @@ class _ChangeReport(BaseModel):
 
     def _changes(self) -> dict[str, dict[str, Any]]:
         return {
-            field: {"from": _cleaned(field, change.from_), "to": _cleaned(field, change.to)}
+            field: {"from": _cleaned(change.from_), "to": _cleaned(change.to)}
             for field, change in (self.changes or {}).items()
-            if field.lower() not in _SECRET_FIELDS
+            if not _is_secret(field)
         }
 
 
-_CONFIGURATION = {"url", "description", "is_enabled"}
-_SECRET_FIELDS = {"headers", "secret", "secrets"}  # of monitored endpoints: never kept, never told
+CHANGES_BYTES = 10_000
+CHANGES_DEPTH = 20
+_CONFIGURATION = {"url": str, "description": str, "is_enabled": bool}
+# Of monitored endpoints these are never kept and never told, wherever in `changes` they stand.
+_SECRET_FIELDS = {"headers", "secret", "secrets", "password", "token", "authorization", "credentials"}
 
 
-def _cleaned(field: str, value: Any) -> Any:
-    return without_secrets(value) if field == "url" and isinstance(value, str) else value
+def _is_secret(field: str) -> bool:
+    return field.lower().rpartition(".")[2] in _SECRET_FIELDS
+
+
+def _cleaned(value: Any, depth: int = 0) -> Any:
+    if depth > CHANGES_DEPTH:
+        raise ValueError(f"changes are nested deeper than {CHANGES_DEPTH}")
+    match value:
+        case dict():
+            return {field: _cleaned(inner, depth + 1) for field, inner in value.items() if not _is_secret(field)}
+        case list():
+            return [_cleaned(inner, depth + 1) for inner in value]
+        case str() if value.lower().startswith(("http://", "https://")):
+            return without_secrets(value)
+        case _:
+            return value
 
 
 _SIGNAL: TypeAdapter[_AttemptReport | _ChangeReport] = TypeAdapter(
@@ -186,17 +232,25 @@ def check(body: bytes, *, received_at: datetime, is_strict: bool) -> Checked:
 
 
 def problems(error: ValidationError) -> list[dict[str, Any]]:
-    """`[{"loc": […], "msg": "…"}]`, without what was sent, which may be secret, and without pydantic's own words."""
+    """`[{"loc": […], "msg": "…"}]`, without what was sent, which may be secret, and without names of our own code."""
     return [
-        {
-            "loc": [part for part in detail["loc"] if part not in ("message.attempt", *_CHANGE_TYPES)],
-            "msg": detail["msg"].removeprefix("Value error, "),
-        }
+        {"loc": [part for part in detail["loc"] if part not in _TYPES], "msg": _said(detail)}
         for detail in error.errors(include_url=False, include_input=False, include_context=False)
     ]
 
 
-_CHANGE_TYPES = ("endpoint.created", "endpoint.updated", "endpoint.deleted", "endpoint.enabled", "endpoint.disabled")
+_TYPES = {"message.attempt", *get_args(signals.ChangeType)}
+_OWN_WORDS = {
+    "union_tag_invalid": "type is none that can be reported",
+    "union_tag_not_found": "type is missing",
+    "model_type": "Input should be an object",
+    "model_attributes_type": "Input should be an object",
+    "dict_type": "Input should be an object",
+}
+
+
+def _said(detail: ErrorDetails) -> str:
+    return _OWN_WORDS.get(detail["type"], detail["msg"].removeprefix("Value error, "))
 
 
 def _fields(signal: _AttemptReport | _ChangeReport) -> set[str]:

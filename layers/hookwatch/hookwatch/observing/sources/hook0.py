@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from hookwatch import errors
 from hookwatch.observing import reports, signals
@@ -36,8 +36,8 @@ class _Subscription(BaseModel):
     description: Annotated[str, Field(max_length=1024)] | None = None
     labels: reports.Labels = {}
     target: _Target
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
+    created_at: reports.Moment
+    updated_at: reports.Moment
 
 
 def verify(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime) -> None:
