@@ -55,7 +55,7 @@ clean: ## Removes what was installed and built
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud down; fi
 	rm -rf .venv .aws-sam .local
 
-.venv/ready: requirements-dev.txt pyproject.toml
+.venv/ready: requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or newer, or name it: make PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "$$($(PYTHON) --version) is too old: Hookwatch needs 3.11 or newer; name one: make PYTHON=python3.13" >&2; exit 1; }

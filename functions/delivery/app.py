@@ -31,8 +31,8 @@ receivers, credentials = (
 tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint)
 
 
-def deliver(message: Message) -> None:
-    delivery = sealed_delivery(message)
+def deliver(message: Message, keys: SealKeys) -> None:
+    delivery = sealed_delivery(message, keys)
     if delivery is None:
         logger.error("a message without our seal", message_id=message.message_id)
         metrics.add_metric("ForgedMessages", MetricUnit.Count, 1)
@@ -44,10 +44,12 @@ def deliver(message: Message) -> None:
         case Wait(delay):
             message.come_back_after(delay, delivery.operational_endpoint_id)
         case Post(number):
-            attempt(message, delivery, number)
+            if not attempt(message, delivery, number):
+                deliver(message, keys)  # a copy was first: go by what it recorded
 
 
-def attempt(message: Message, delivery: Delivery, number: int) -> None:
+def attempt(message: Message, delivery: Delivery, number: int) -> bool:
+    """False where attempt `number` is on record already."""
     endpoint, attempted_at, started = receivers.find(delivery.operational_endpoint_id), times.now(), monotonic()
     outcome = post(endpoint, delivery) if endpoint and endpoint.is_enabled else None
     verdict = retry.judge(outcome, number, schedule, jitter=random.random())  # noqa: S311  # no secret
@@ -72,16 +74,16 @@ def attempt(message: Message, delivery: Delivery, number: int) -> None:
         verdict=type(verdict).__name__,
         duration_ms=duration // timedelta(milliseconds=1),
     )
-    if not was_first:
-        deliver(message)  # a copy was first: go by what it recorded
-        return
     match verdict:
+        case _ if not was_first:
+            return False
         case RetryLater(delay):
             message.come_back_after(delay, delivery.operational_endpoint_id)
         case GiveUp(reason, disables_endpoint=True):
             endpoints.disable(delivery.operational_endpoint_id, reason)
         case Exhausted():
             metrics.add_metric("DeliveriesExhausted", MetricUnit.Count, 1)
+    return True
 
 
 def post(endpoint: OperationalEndpoint, delivery: Delivery) -> Outcome:
@@ -90,9 +92,8 @@ def post(endpoint: OperationalEndpoint, delivery: Delivery) -> Outcome:
     return sender.post(endpoint.url, delivery.body, {**known.headers, **signature})
 
 
-def sealed_delivery(message: Message) -> Delivery | None:
+def sealed_delivery(message: Message, keys: SealKeys) -> Delivery | None:
     """The delivery, or None where the message is not one that the emitter wrote."""
-    keys = SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300))
     try:
         delivery = message.delivery()
     except ValueError:
@@ -116,4 +117,5 @@ def outcome_text(outcome: Outcome | None) -> str:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """All deliveries of a batch go out at the same time."""
-    return messages.process(event, deliver)
+    keys = SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300))
+    return messages.process(event, lambda message: deliver(message, keys))
