@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hookwatch.observing.incidents import Health
+from hookwatch.observing.health import Health
 from tests.in_process.aws import Aws
 from tests.in_process.signals import attempt, created, messages, record, redriven, unique
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hookwatch import times
 from hookwatch.observing import incidents
-from hookwatch.observing.incidents import Folded, Health, Policy
+from hookwatch.observing.health import Health
+from hookwatch.observing.incidents import Folded, Policy
 from hookwatch.observing.signals import ChangeType, EndpointChange, Report, Signal
 from hookwatch.operational_events import OperationalEvent
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, at, change, failure, report, schema_errors, success

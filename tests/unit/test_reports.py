@@ -6,7 +6,8 @@ import pytest
 
 from hookwatch.errors import Problem
 from hookwatch.observing import incidents, reports
-from hookwatch.observing.incidents import Health, Policy
+from hookwatch.observing.health import Health
+from hookwatch.observing.incidents import Policy
 from hookwatch.observing.reports import Checked
 from hookwatch.observing.signals import Attempt, EndpointChange, Report
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, START, at, report, schema_errors

@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import paging, scope
-from hookwatch.observing.incidents import Health
+from hookwatch.observing.health import Health
 
 router = APIGatewayRouter()
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from pynamodb.exceptions import PutError
 
@@ -55,33 +56,65 @@ def last(delivery: Delivery) -> LastAttempt | None:
     return LastAttempt(int(item.number), due)
 
 
-def record(
-    delivery: Delivery,
-    number: int,
-    outcome: Outcome | None,
-    verdict: Verdict,
-    *,
-    attempted_at: datetime,
-    duration: timedelta,
-    retention_days: int,
-) -> bool:
-    """Puts the attempt on record, unless one of its number is there: then a copy of the message was first, and False.
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An attempt that was just made. `outcome` is None where nothing was posted."""
 
-    `outcome` is None where nothing was posted.
-    """
+    number: int
+    outcome: Outcome | None
+    verdict: Verdict
+    attempted_at: datetime
+    duration: timedelta
+
+    @property
+    def status(self) -> str:
+        match self.verdict:
+            case Delivered():
+                return "delivered"
+            case RetryLater():
+                return "retrying"
+            case Exhausted():
+                return "exhausted"
+            case GiveUp("cancelled"):
+                return "cancelled"
+            case GiveUp():
+                return "given_up"
+
+    @property
+    def next_attempt_at(self) -> str | None:
+        if not isinstance(self.verdict, RetryLater):
+            return None
+        return times.to_text(self.attempted_at + self.duration + self.verdict.delay)
+
+    @property
+    def duration_ms(self) -> int:
+        return math.ceil(self.duration / timedelta(milliseconds=1))
+
+    def told(self) -> dict[str, Any]:
+        """For a log line."""
+        return {
+            "number": self.number,
+            "outcome": str(self.outcome),
+            "status": self.status,
+            "duration_ms": self.duration_ms,
+        }
+
+
+def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> bool:
+    """Puts the attempt on record. False where one of its number is there: a copy of the message was first."""
     item = tables.OperationalAttempt(
         event_id=delivery.event_id,
-        attempt_key=f"{_key(delivery)}{number:03d}",
+        attempt_key=f"{_key(delivery)}{attempted.number:03d}",
         operational_endpoint_id=delivery.operational_endpoint_id,
-        number=number,
-        status=_status(verdict),
-        attempted_at=times.to_text(attempted_at),
-        next_attempt_at=_due(verdict, attempted_at + duration),
-        duration_ms=math.ceil(duration / timedelta(milliseconds=1)),
-        reason=verdict.reason if isinstance(verdict, GiveUp) else None,
-        expires_at=tables.expiry(attempted_at, retention_days),
+        number=attempted.number,
+        status=attempted.status,
+        attempted_at=times.to_text(attempted.attempted_at),
+        next_attempt_at=attempted.next_attempt_at,
+        duration_ms=attempted.duration_ms,
+        reason=attempted.verdict.reason if isinstance(attempted.verdict, GiveUp) else None,
+        expires_at=tables.expiry(attempted.attempted_at, retention_days),
     )
-    match outcome:
+    match attempted.outcome:
         case Responded(status_code, body=body):
             item.response_status_code = status_code
             item.response = body
@@ -107,24 +140,6 @@ def of_event(event_id: str) -> list[OperationalAttempt]:
 
 def _key(delivery: Delivery) -> str:
     return f"{delivery.operational_endpoint_id}#{delivery.replay}#"
-
-
-def _status(verdict: Verdict) -> str:
-    match verdict:
-        case Delivered():
-            return "delivered"
-        case RetryLater():
-            return "retrying"
-        case Exhausted():
-            return "exhausted"
-        case GiveUp("cancelled"):
-            return "cancelled"
-        case GiveUp():
-            return "given_up"
-
-
-def _due(verdict: Verdict, ended_at: datetime) -> str | None:
-    return times.to_text(ended_at + verdict.delay) if isinstance(verdict, RetryLater) else None
 
 
 def _from_item(item: tables.OperationalAttempt) -> OperationalAttempt:

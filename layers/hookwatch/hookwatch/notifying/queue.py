@@ -56,6 +56,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
             body=body,
         )
 
+    def ids(self) -> dict[str, Any]:
+        """What a log line needs to be found by."""
+        return {
+            "event_id": self.event_id,
+            "delivery_id": self.delivery_id,
+            "operational_endpoint_id": self.operational_endpoint_id,
+        }
+
     def sealed(self, keys: SealKeys) -> "Delivery":
         return replace(self, seal=keys.seal(*self._sealed_parts()))
 
@@ -119,25 +127,19 @@ def _batches(deliveries: Iterable[Delivery]) -> Iterator[list["SendMessageBatchR
 
 
 class Message:
-    """A delivery as SQS handed it out, and what can be done with it. Undone, it is acknowledged."""
+    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged."""
 
-    def __init__(self, record: dict[str, Any], sqs: "SQSClient", retries_url: str) -> None:
+    def __init__(self, record: dict[str, Any], delivery: Delivery, sqs: "SQSClient", retries_url: str) -> None:
+        self.delivery = delivery
         self.message_id: str = record["messageId"]
-        self.body: str = record["body"]
         self.stays = False
+        self._body: str = record["body"]
         self._receipt_handle: str = record["receiptHandle"]
-        self._is_retry = record["eventSourceARN"].rsplit(":", 1)[1] == retries_url.rsplit("/", 1)[1]
+        self._is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
         self._retries_url = retries_url
 
-    def delivery(self) -> Delivery:
-        """
-        Raises:
-            ValueError: the body is not a delivery.
-        """
-        return msgspec.json.decode(self.body, type=Delivery)
-
-    def come_back_after(self, delay: timedelta, group_id: str) -> None:
+    def come_back_after(self, delay: timedelta) -> None:
         """Out of sight for `delay`: on RETRIES where it is, from DELIVERIES over to RETRIES."""
         if self._is_retry:
             self._sqs.change_message_visibility(
@@ -149,14 +151,14 @@ class Message:
         else:
             self._sqs.send_message(
                 QueueUrl=self._retries_url,
-                MessageBody=self.body,
-                MessageGroupId=group_id,
+                MessageBody=self._body,
+                MessageGroupId=self.delivery.operational_endpoint_id,
                 DelaySeconds=math.ceil(min(delay, _LONGEST_DELAY).total_seconds()),
             )
 
 
 class Messages:
-    """Takes deliveries off both queues, a batch at a time, and works on all of a batch at the same time."""
+    """DELIVERIES and RETRIES, as the delivery function works on them, a batch at a time."""
 
     def __init__(self, retries_url: str, dead_letters_url: str) -> None:
         self._retries_url = retries_url
@@ -164,16 +166,31 @@ class Messages:
         self._sqs: SQSClient = boto3.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCH_MESSAGES, thread_name_prefix="delivery")
 
-    def process(self, event: dict[str, Any], work: Callable[[Message], None]) -> dict[str, Any]:
-        """Lambda's partial batch response: a message whose work raised, or that waits by visibility, stays."""
-        messages = [Message(record, self._sqs, self._retries_url) for record in event["Records"]]
+    def take(self, event: dict[str, Any], keys: SealKeys) -> tuple[list[Message], int]:
+        """The messages of a batch, and how many were not of our making: those are dead-lettered at once."""
+        messages: list[Message] = []
+        for record in event["Records"]:
+            delivery = _sealed(record["body"], keys)
+            if delivery is None:
+                logger.error("a message without our seal", message_id=record["messageId"])
+                self._sqs.send_message(QueueUrl=self._dead_letters_url, MessageBody=record["body"])
+            else:
+                messages.append(Message(record, delivery, self._sqs, self._retries_url))
+        return messages, len(event["Records"]) - len(messages)
+
+    def process(self, messages: list[Message], work: Callable[[Message], None]) -> dict[str, Any]:
+        """Works on all at the same time. Lambda's partial batch response: what raised, or waits hidden, stays."""
         under_way = [(message, self._threads.submit(work, message)) for message in messages]
         for message, future in under_way:
             if error := future.exception():
                 message.stays = True
-                logger.error("a delivery could not be processed", message_id=message.message_id, exc_info=error)
+                logger.error("a delivery could not be processed", **message.delivery.ids(), exc_info=error)
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in messages if message.stays]}
 
-    def bury(self, message: Message) -> None:
-        """Onto the dead-letter queue, at once: nothing will make it right."""
-        self._sqs.send_message(QueueUrl=self._dead_letters_url, MessageBody=message.body)
+
+def _sealed(body: str, keys: SealKeys) -> Delivery | None:
+    try:
+        delivery = msgspec.json.decode(body, type=Delivery)
+    except ValueError:
+        return None
+    return delivery if delivery.is_sealed(keys) else None

@@ -17,6 +17,9 @@ class Responded:
     retry_after: timedelta | None = None
     body: bytes = b""
 
+    def __str__(self) -> str:
+        return str(self.status_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:
@@ -24,12 +27,18 @@ class Failed:
 
     error: str
 
+    def __str__(self) -> str:
+        return self.error
+
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
     """The name leads to an address that a delivery must not reach."""
 
     address: str
+
+    def __str__(self) -> str:
+        return "blocked"
 
 
 Outcome = Responded | Failed | Blocked

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from hookwatch import times
+from hookwatch.observing.health import Health, Incident, counted, last_minutes
 from hookwatch.observing.signals import Attempt, EndpointChange, Report, digest
 from hookwatch.operational_events import OperationalEvent, event_id
-
-_MINUTES_KEPT = 15
-_SHARE_WINDOW = 5  # minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,53 +28,6 @@ class Policy:
     @property
     def closes_below_share(self) -> float:
         return self.opens_at_share / 2
-
-
-class Minute(msgspec.Struct, frozen=True, array_like=True):
-    """The attempts of one minute; `start` in minutes since the epoch."""
-
-    start: int
-    attempts: int = 0
-    failed: int = 0
-
-
-class Incident(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One spell of failing, from opening to closing. `incident_id` is the `dedup_key` of its events."""
-
-    incident_id: str
-    reason: str
-    opened_at: datetime
-    failing_since: datetime
-    failures_by_cause: dict[str, int] = {}
-    messages_exhausted: int = 0
-
-
-class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is known of one monitored endpoint. Holds no more than the rules need, for it is written with every fold."""
-
-    application_id: str
-    endpoint_id: str
-    configuration: dict[str, Any] = {}
-    configured_at: datetime | None = None
-    is_created: bool = False
-    is_deleted: bool = False
-    consecutive_failures: int = 0
-    failing_since: datetime | None = None
-    failures_by_cause: dict[str, int] = {}
-    last_attempt: Attempt | None = None
-    last_success_at: datetime | None = None
-    minutes: tuple[Minute, ...] = ()
-    incident: Incident | None = None
-    sequence: int = 0
-
-    @property
-    def state(self) -> str:
-        """`deleted`, `disabled`, `failing` or `healthy`: the strongest that applies."""
-        if self.is_deleted:
-            return "deleted"
-        if self.configuration.get("is_enabled") is False:
-            return "disabled"
-        return "failing" if self.incident else "healthy"
 
 
 Folded = tuple[Health, tuple[OperationalEvent, ...]]
@@ -202,7 +152,7 @@ class _Fold:
 
     def _count(self, attempt: Attempt, at: datetime) -> None:
         health = self.health
-        minutes = _counted(health.minutes, at, failed=not attempt.succeeded)
+        minutes = counted(health.minutes, at, failed=not attempt.succeeded)
         is_latest = health.last_attempt is None or attempt.at >= health.last_attempt.at
         last_attempt = attempt if is_latest else health.last_attempt
         self.health = health = replace(health, minutes=minutes, last_attempt=last_attempt)
@@ -254,7 +204,7 @@ class _Fold:
         health, incident = self.health, self.health.incident
         if health.last_attempt is not None:
             at = max(at, health.last_attempt.at)  # a belated attempt is judged by what is known now
-        attempts, failed = _last_minutes(health.minutes, at)
+        attempts, failed = last_minutes(health.minutes, at)
         if (
             incident is not None
             and health.last_success_at is not None
@@ -304,7 +254,7 @@ class _Fold:
 
     def _say_incident(self, event_type: str, incident: Incident, at: datetime, **data: Any) -> None:
         health = self.health
-        attempts, failed = _last_minutes(health.minutes, at)
+        attempts, failed = last_minutes(health.minutes, at)
         self._say(
             event_type,
             at,
@@ -352,22 +302,6 @@ class _Fold:
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {field: {"from": old.get(field), "to": new[field]} for field in sorted(new) if old.get(field) != new[field]}
-
-
-def _counted(minutes: tuple[Minute, ...], at: datetime, *, failed: bool) -> tuple[Minute, ...]:
-    start = int(at.timestamp()) // 60
-    counted = {minute.start: minute for minute in minutes}
-    old = counted.get(start, Minute(start))
-    counted[start] = Minute(start, old.attempts + 1, old.failed + failed)
-    newest = max(counted)
-    return tuple(counted[key] for key in sorted(counted) if key > newest - _MINUTES_KEPT)
-
-
-def _last_minutes(minutes: tuple[Minute, ...], at: datetime) -> tuple[int, int]:
-    """(attempts, failed) of the last five minutes before `at`, its own minute included."""
-    newest = int(at.timestamp()) // 60
-    window = [minute for minute in minutes if newest - _SHARE_WINDOW < minute.start <= newest]
-    return sum(minute.attempts for minute in window), sum(minute.failed for minute in window)
 
 
 def _increased(counts: dict[str, int], key: str) -> dict[str, int]:

@@ -12,7 +12,8 @@ from pynamodb.transactions import TransactWrite
 from hookwatch import event_items, tables, times
 from hookwatch.observing import incidents
 from hookwatch.observing.counting import Counted, Message, Receiving
-from hookwatch.observing.incidents import Health, Policy
+from hookwatch.observing.health import Health
+from hookwatch.observing.incidents import Policy
 from hookwatch.operational_events import OperationalEvent
 
 _TRIES = 6
