@@ -20,8 +20,8 @@ check: .venv/ready ## Lint, format, types, the template
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/cfn-lint template.yaml
-	AWS_DEFAULT_REGION=eu-central-1 $(BIN)/sam validate --lint
+	env -u AWS_PROFILE $(BIN)/cfn-lint template.yaml
+	env -u AWS_PROFILE AWS_DEFAULT_REGION=eu-central-1 $(BIN)/sam validate --lint
 
 format: .venv/ready ## Formats the code
 	$(BIN)/ruff check --fix
@@ -52,7 +52,7 @@ lock: .venv/ready ## Pins the dependencies that pyproject.toml names, with their
 		pyproject.toml -c requirements-dev.txt -o layers/hookwatch/requirements.txt
 
 clean: ## Removes what was installed and built
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud down; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud clean; fi
 	rm -rf .venv .aws-sam .local
 
 .venv/ready: requirements-dev.txt

@@ -16,7 +16,7 @@ from hookwatch.notifying import attempts, endpoints, retry, signing
 from hookwatch.notifying.attempts import Attempted
 from hookwatch.notifying.endpoints import CredentialsCache, EndpointCache
 from hookwatch.notifying.queue import Delivery, Message, Messages
-from hookwatch.notifying.retry import GiveUp, Outcome, Post, RetryLater, Schedule, Verdict, Wait
+from hookwatch.notifying.retry import Exhausted, GiveUp, Outcome, Post, RetryLater, Schedule, Verdict, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.settings import DeliverySettings
@@ -70,13 +70,18 @@ def apply(verdict: Verdict, message: Message) -> None:
             message.come_back_after(delay)
         case GiveUp(reason, disables_endpoint=True):
             endpoints.disable(message.delivery.operational_endpoint_id, reason)
+        case Exhausted():
+            metrics.add_metric("DeliveriesExhausted", MetricUnit.Count, 1)
+
+
+def seal_keys(*, is_fresh: bool) -> SealKeys:
+    return SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300, force_fetch=is_fresh))
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """All deliveries of a batch go out at the same time."""
-    keys = SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300))
-    batch, forged = messages.take(event, keys)
+    batch, forged = messages.take(event, seal_keys)
     metrics.add_metric("ForgedMessages", MetricUnit.Count, forged)
     return messages.process(batch, deliver)

@@ -22,7 +22,7 @@ def busy_for_two_attempts(body: dict[str, Any], attempt: int) -> int:
 
 
 def play(console: Console) -> int:
-    stack = up(STATE, lambda text: console.print(f"… {text}", highlight=False))
+    stack = up(STATE, lambda text: console.print(f"… {text}", highlight=False), port=0)
     with Receiver(busy_for_two_attempts) as receiver:
         story = Story(Api(stack), receiver)
         with Live(console=console, refresh_per_second=8) as live:
@@ -59,7 +59,7 @@ def verdict(console: Console, story: Story, receiver: Receiver) -> int:
         console.print("Every expected event arrived, verified, and no other.", style="bold green")
     console.print(
         "\nTry it yourself: `make up`, then\n"
-        '  curl -H @.local/headers "$(cat .local/url)/monitored_endpoints?application_id=shop"',
+        '  curl -s -H @.local/headers "$(cat .local/url)/event_types/endpoint.failing"',
         highlight=False,
         soft_wrap=True,
     )
@@ -70,7 +70,8 @@ def main() -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=110)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
         return play(console)
     except CloudError as error:

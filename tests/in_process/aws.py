@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, Self
 
 import boto3
+from aws_lambda_powertools.utilities import parameters
 from moto.server import ThreadedMotoServer
 from samcli.yamlhelper import yaml_parse
 
@@ -83,6 +84,15 @@ class Aws:
         logger.addHandler(handler)
         yield stream
         logger.removeHandler(handler)
+
+    @contextmanager
+    def seal_key(self, current: str, previous: str) -> Iterator[None]:
+        """The deployment's seal key is another one meanwhile."""
+        secrets, arn = self.client("secretsmanager"), self.environment("SEAL_KEY_SECRET")
+        secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": current, "previous": previous}))
+        yield
+        secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
+        parameters.clear_caches()
 
     def sample(self, name: str) -> dict[str, Any]:
         """`events/<name>.json`."""

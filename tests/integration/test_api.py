@@ -133,6 +133,7 @@ def test_a_list_is_newest_first_and_goes_on_at_its_cursor(aws: Aws) -> None:
         {"headers": {"X-Amz-Date": "now"}},
         {"headers": {"X-Token": "a\r\nInjected: yes"}},
         {"headers": {"X Token": "a"}},
+        {"headers": {"X-Token": " a"}},
         {"headers": {f"X-{n}": "a" for n in range(11)}},
         {"headers": {"X-Token": "x" * 501}},
         {"headers": {"X-Token": "a", "x-token": "b"}},
@@ -277,6 +278,16 @@ def test_a_source_that_is_none_is_refused(aws: Aws, wrong: dict[str, Any]) -> No
 def test_a_source_for_every_application_needs_a_key_for_every_application(aws: Aws) -> None:
     body = {"application_id": None, "kind": "hook0", "secret": "a-subscription-secret"}
     assert call(aws, "POST", "/sources", body, applications="shop")[0] == 404
+
+
+@pytest.mark.parametrize("until", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-01:00"])
+def test_a_far_off_time_is_refused_or_matches_nothing(aws: Aws, until: str) -> None:
+    assert call(aws, "GET", "/events", application_id="shop", until=until)[0] in (200, 422)
+    assert call(aws, "GET", "/events", application_id="shop", since=until)[0] in (200, 422)
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused(aws: Aws) -> None:
+    assert call(aws, "POST", "/", "[" * 100_000)[0] == 422
 
 
 def test_an_unknown_route_is_a_problem(aws: Aws) -> None:

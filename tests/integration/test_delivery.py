@@ -152,10 +152,20 @@ def test_a_message_without_our_seal_sends_nothing_and_is_dead_lettered(aws: Aws,
         record(delivery.sealed(SealKeys("another key"))),
         record("no JSON"),
         record("{}"),
+        record("[" * 100_000),
     ]
     assert deliver(aws, *forged) == []
     assert receiver.receipts == []
     assert len(aws.take("DeliveriesDeadLetters")) == len(forged)
+
+
+def test_a_seal_key_that_was_rotated_meanwhile_is_read_anew(aws: Aws, receiver: Receiver) -> None:
+    first, second = (owed(register_receiver(aws, receiver)) for _ in range(2))
+    assert deliver(aws, record(first)) == []
+    with aws.seal_key("N" * 64, previous=SEAL_KEY):
+        assert deliver(aws, record(second.sealed(SealKeys("N" * 64)))) == []
+    assert aws.take("DeliveriesDeadLetters") == []
+    assert len(receiver.accepted()) == 2
 
 
 def test_the_previous_seal_key_still_counts() -> None:

@@ -140,3 +140,16 @@ def test_a_message_with_the_most_events_fits_one_transaction(aws: Aws) -> None:
     given_up = [attempt("erp", second, message_id=f"m{second}", will_retry=False) for second in range(100)]
     assert observe(aws, *messages(shop, *given_up)) == []
     assert sum(event["type"] == "message.attempt.exhausted" for event in events(aws, shop)) == 100
+
+
+def test_a_fold_with_more_events_than_a_transaction_holds_is_written_in_parts(aws: Aws) -> None:
+    shop, batch = unique("shop"), []
+    for n in range(3):
+        given_up = [
+            attempt("erp", n * 50 + second, message_id=f"{n}-{second}", will_retry=False) for second in range(40)
+        ]
+        batch += messages(shop, *given_up)
+    outbox = aws.function("observer").outbox
+    outbox.count([message for record in batch for message in aws.function("observer").Merging([record]).up_to(record)])
+    assert sum(event["type"] == "message.attempt.exhausted" for event in events(aws, shop)) == 120
+    assert attempts_counted(health(aws, shop, "erp")) == 120

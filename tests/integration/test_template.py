@@ -117,3 +117,10 @@ def test_the_seam_is_the_event_table_and_nothing_else() -> None:
     for half, other in (("observing", "notifying"), ("notifying", "observing")):
         for path in (package / half).rglob("*.py"):
             assert f"hookwatch.{other}" not in path.read_text(), path
+
+
+def test_a_generated_secret_has_letters_and_digits_on_aws_and_on_the_local_cloud() -> None:
+    """AWS refuses characters that exhaust a class which is not excluded by its switch."""
+    for properties in of_type("AWS::SecretsManager::Secret").values():
+        assert properties["GenerateSecretString"]["ExcludePunctuation"] is True
+        assert properties["GenerateSecretString"]["ExcludeCharacters"]

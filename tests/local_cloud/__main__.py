@@ -11,6 +11,10 @@ def main(command: str) -> int:
     if command == "down":
         print("stopped" if down(STATE) else "it was not running")
         return 0
+    if command == "clean":
+        for state in (STATE, STATE / "demo", STATE / "e2e"):
+            down(state)
+        return 0
     try:
         stack = up(STATE, lambda text: print(f"… {text}", flush=True))
     except CloudError as error:

@@ -63,6 +63,7 @@ def up(state: Path, progress: Progress, *, port: int = 4566) -> Stack:
     Raises:
         CloudError: it did not start, or the application could not be built or deployed.
     """
+    _forget_aws()
     state.mkdir(parents=True, exist_ok=True)
     port = _running_port(state) or _start(state, _free_port(port), progress)
     endpoint_url = f"http://127.0.0.1:{port}"
@@ -73,6 +74,13 @@ def up(state: Path, progress: Progress, *, port: int = 4566) -> Stack:
     (state / "url").write_text(f"{stack.api_url}/operational_webhooks")  # these two for curl
     (state / "headers").write_text(f"Authorization: Bearer {stack.api_key}\nContent-Type: application/json\n")
     return stack
+
+
+def _forget_aws() -> None:
+    """What the user's shell says of AWS and of proxies is not for the local cloud."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ |= {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
 
 def down(state: Path) -> bool:
@@ -178,7 +186,6 @@ def _sam(command: str, endpoint_url: str, *arguments: str) -> None:
         "SAM_CLI_CHECK_UPDATES": "false",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-    environment.pop("AWS_PROFILE", None)
     done = subprocess.run(
         [Path(sys.executable).parent / "sam", command, "--config-env", "local", *arguments],
         env=environment,

@@ -16,11 +16,14 @@ from pynamodb.models import Model
 
 from hookwatch.settings import environment
 
+# A hung call must end, and be answered as an error, well before the function's own 30 s.
+TIMEOUTS: dict[str, Any] = {"connect_timeout_seconds": 3, "read_timeout_seconds": 5, "max_retry_attempts": 3}
+
 
 class _Table:
-    connect_timeout_seconds = 3
-    read_timeout_seconds = 5
-    max_retry_attempts = 4
+    connect_timeout_seconds = TIMEOUTS["connect_timeout_seconds"]
+    read_timeout_seconds = TIMEOUTS["read_timeout_seconds"]
+    max_retry_attempts = TIMEOUTS["max_retry_attempts"]
 
 
 class MonitoredEndpoint(Model):

@@ -24,7 +24,7 @@ encryption = Encryption(settings.secrets_encryption_key)
 
 HIDDEN = "***"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,500}")
+_HEADER_VALUE = re.compile(r"([\x21-\x7e][\x20-\x7e]{0,499})?")
 # What carries meaning of ours, of HTTP's or of AWS's is refused, for to overwrite it silently would surprise somebody.
 _RESERVED_HEADER = re.compile(
     r"(webhook-|svix-|hookwatch-|content-|x-amz|proxy-|sec-|if-|accept).*"

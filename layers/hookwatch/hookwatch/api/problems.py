@@ -58,8 +58,14 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler([BotoCoreError, ClientError, PynamoDBException])
     def _aws(error: Exception) -> Response[str]:
+        if getattr(error, "cause_response_code", None) == "ValidationException":
+            return to_response(errors.invalid("An id, a time or a cursor is not one that can be looked up."))
         logger.error("AWS did not answer", exc_info=error)
         return to_response(errors.unavailable("A part of Hookwatch does not answer; send the same request again."))
+
+    @app.exception_handler([OverflowError, RecursionError])
+    def _beyond(_: Exception) -> Response[str]:
+        return to_response(errors.invalid("The request holds what cannot be handled: a far-off time, or deep nesting."))
 
     @app.not_found
     def _not_found(_: NotFoundError) -> Response[str]:

@@ -52,6 +52,7 @@ class _Deadline:
         self._timer = threading.Timer(after.total_seconds(), self._shut)
         self._timer.daemon = True
         self._sockets: list[socket.socket] = []
+        self._is_shut = False
         self._lock = threading.Lock()
 
     @property
@@ -61,7 +62,7 @@ class _Deadline:
 
     @property
     def is_over(self) -> bool:
-        return self.left <= 0
+        return self._is_shut or self.left <= 0
 
     def watch(self, sock: socket.socket) -> None:
         with self._lock:
@@ -70,6 +71,7 @@ class _Deadline:
             self._shut()
 
     def _shut(self) -> None:
+        self._is_shut = True
         with self._lock:
             for sock in self._sockets:
                 try:
@@ -92,13 +94,19 @@ class _Deadline:
 _deadline: ContextVar[_Deadline] = ContextVar("deadline")
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        """None: requests would read the whole body of a redirect, even of one that it does not follow."""
+        return None
+
+
 class Sender:
     def __init__(
         self, allowed_networks: tuple[Network, ...], *, allow_http: bool, deadline: timedelta = DEADLINE
     ) -> None:
         self._deadline = deadline
         self._allow_http = allow_http
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.headers.clear()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -108,7 +116,7 @@ class Sender:
 
     def post(self, url: str, body: str, headers: Mapping[str, str]) -> Outcome:
         """Posts once and says how it ended. Reads at most 16 KB of the answer and keeps 1 KB."""
-        if url.startswith("http://") and not self._allow_http:
+        if not url.lower().startswith("https://") and not self._allow_http:
             return Blocked("http")
         deadline = _Deadline(self._deadline)
         sent = {
@@ -130,7 +138,7 @@ class Sender:
                 return Failed("timeout")
             except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, OSError):
                 return Failed("timeout" if deadline.is_over else "connection")
-            except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+            except (requests.RequestException, urllib3.exceptions.HTTPError, RuntimeError, ValueError):
                 return Failed("timeout" if deadline.is_over else "other")
 
     def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
@@ -217,6 +225,11 @@ class _Guarded(HTTPConnection):
             deadline.watch(sock)
             return sock
         raise failure
+
+    def connect(self) -> None:
+        super().connect()
+        if self.sock is not None:
+            _deadline.get().watch(self.sock)  # over TLS it is another one: wrapping detaches the first
 
 
 class _GuardedAdapter(HTTPAdapter):

@@ -82,6 +82,7 @@ class _Fold:
     def _created(self, change: EndpointChange) -> None:
         if self.health.is_created and not self.health.is_deleted:
             return
+        was_deleted = self.health.is_deleted
         self.health = replace(
             self.health,
             configuration={"is_enabled": True, **change.configuration},
@@ -90,6 +91,8 @@ class _Fold:
             is_deleted=False,
         )
         self._say_changed("endpoint.created", change)
+        if was_deleted:
+            self._start_afresh("enabled", change.at)
 
     def _deleted(self, change: EndpointChange) -> None:
         if self.health.is_deleted:

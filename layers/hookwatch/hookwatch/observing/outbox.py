@@ -18,7 +18,9 @@ from hookwatch.operational_events import OperationalEvent
 
 _TRIES = 6
 _FIRST_PAUSE = timedelta(milliseconds=25)
+_EVENTS_AT_MOST = 99  # a transaction of DynamoDB takes 100 items, and one is the record
 _RETRYABLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_RETRYABLE_WRITES = {"TransactionConflictException", "ThrottlingException", "ProvisionedThroughputExceededException"}
 
 
 class _Outrun(Exception):
@@ -37,7 +39,7 @@ class Outbox:
         self._policy = policy
         self._receiving = receiving
         self._event_retention_days = event_retention_days
-        self._connection = Connection()
+        self._connection = Connection(**tables.TIMEOUTS)
 
     def count(self, messages: list[Message]) -> tuple[OperationalEvent, ...]:
         """Folds messages of one monitored endpoint into its record, and stores what there is to say.
@@ -63,6 +65,9 @@ class Outbox:
         if not fresh:
             return ()
         health, events = incidents.fold(record.health, [message.report for message in fresh], self._policy)
+        if len(events) > _EVENTS_AT_MOST and len(fresh) > 1:
+            half = len(messages) - len(fresh) // 2  # too many for one transaction: one half after the other
+            return self._try_count(messages[:half]) + self._try_count(messages)
         counted = record.counted.plus(messages, times.now(), self._receiving)
         return self._write(_Record(record.version, health, counted), events)
 
@@ -109,7 +114,7 @@ class Outbox:
         try:
             item.save(condition=is_unchanged)
         except PutError as error:
-            if tables.has_failed_condition(error):
+            if tables.has_failed_condition(error) or error.cause_response_code in _RETRYABLE_WRITES:
                 raise _Outrun from error
             raise
         return ()

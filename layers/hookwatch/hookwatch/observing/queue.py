@@ -89,7 +89,7 @@ class Merging:
         for following in group[position + 1 :]:
             try:
                 message = _to_message(following)
-            except ValueError:
+            except (ValueError, RecursionError):
                 break  # it fails when its own turn comes
             if _events_at_most([*merged, message]) > _EVENTS_AT_MOST:
                 break

@@ -217,7 +217,7 @@ def check(body: bytes, *, received_at: datetime, is_strict: bool) -> Checked:
             signal = _SIGNAL.validate_python(item)
             built = signal.to_signal()
         except ValidationError as error:
-            rejected.extend({"index": index, **problem} for problem in problems(error))
+            rejected.extend({"index": index, **problem} for problem in problems(error)[:10])
             continue
         unknown += len(item.keys() - _fields(signal))
         if built.at < received_at - OLDEST:
