@@ -78,7 +78,8 @@ def drip_body(connection: socket.socket) -> None:
 
 
 def say_nothing(connection: socket.socket) -> None:
-    connection.recv(1)
+    while connection.recv(1):
+        pass
 
 
 def redirect_without_end(connection: socket.socket) -> None:
