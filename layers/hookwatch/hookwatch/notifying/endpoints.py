@@ -9,9 +9,9 @@ from cachetools import TTLCache, cached
 from pynamodb.exceptions import DeleteError, PutError, UpdateError
 
 from hookwatch import errors, tables, times
+from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.encryption import Encryption
 
-EVERY_APPLICATION = "*"
 _CACHED_AT_MOST = 10_000
 _CREDENTIALS_SECONDS = 300
 

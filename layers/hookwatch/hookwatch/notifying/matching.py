@@ -1,6 +1,7 @@
 """Which operational endpoints an event is for. Pure."""
 
-from hookwatch.notifying.endpoints import EVERY_APPLICATION, OperationalEndpoint
+from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.operational_events import OperationalEvent
 
 
