@@ -19,6 +19,8 @@ os.environ |= {
     "OPERATIONAL_EVENT_TABLE": "OperationalEvent",
     "OPERATIONAL_ENDPOINT_TABLE": "OperationalEndpoint",
     "OPERATIONAL_ATTEMPT_TABLE": "OperationalAttempt",
+    "OPERATIONAL_EVENT_TYPE_TABLE": "OperationalEventType",
+    "APPLICATION_TABLE": "Application",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)

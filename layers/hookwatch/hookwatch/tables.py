@@ -133,6 +133,32 @@ class Source(Model):
     created_at = UnicodeAttribute()
 
 
+class OperationalEventType(Model):
+    """An application's own type of operational event. The built-in ones are code."""
+
+    class Meta(_Table):
+        table_name = environment("OPERATIONAL_EVENT_TYPE_TABLE")
+
+    application_id = UnicodeAttribute(hash_key=True)
+    name = UnicodeAttribute(range_key=True)
+    description = UnicodeAttribute()
+    schema = UnicodeAttribute()  # JSON Schema of `data`, as JSON
+    created_at = UnicodeAttribute()
+
+
+class Application(Model):
+    """What is known of one application, an item for each thing: `application` (its policy and state), `mute#<endpoint
+    id>` (a monitored endpoint whose incidents are not delivered), `minute#<time>` (attempts reported in that minute).
+    """
+
+    class Meta(_Table):
+        table_name = environment("APPLICATION_TABLE")
+
+    application_id = UnicodeAttribute(hash_key=True)
+    item = UnicodeAttribute(range_key=True)
+    expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
+
+
 def expiry(moment: datetime, days: int) -> int:
     """`expires_at`, in seconds since the epoch."""
     return int((moment + timedelta(days=days)).timestamp())

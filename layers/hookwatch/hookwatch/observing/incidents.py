@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from hookwatch import times
 from hookwatch.observing.health import Health, Incident, counted, last_minutes
-from hookwatch.observing.signals import Attempt, EndpointChange, Report, digest
+from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report, digest
 from hookwatch.operational_events import OperationalEvent, event_id
 
 
@@ -39,10 +39,13 @@ def fold(health: Health, reports: Iterable[Report], policy: Policy) -> Folded:
     for report in reports:
         fold_of.report = report
         for signal in report.signals:
-            if isinstance(signal, Attempt):
-                fold_of.attempt(signal)
-            else:
-                fold_of.change(signal)
+            match signal:
+                case Attempt():
+                    fold_of.attempt(signal)
+                case EndpointChange():
+                    fold_of.change(signal)
+                case Announcement():
+                    fold_of.announcement(signal)
     return fold_of.health, tuple(fold_of.events)
 
 
@@ -241,6 +244,15 @@ class _Fold:
         if is_new and incident is not None:
             exhausted = replace(incident, messages_exhausted=incident.messages_exhausted + 1)
             self.health = replace(self.health, incident=exhausted)
+
+    def announcement(self, announcement: Announcement) -> None:
+        self._say(
+            announcement.type,
+            announcement.at,
+            (announcement.endpoint_id, announcement.message_id),
+            dedup_key=f"message:{announcement.endpoint_id}:{announcement.message_id}",
+            message_id=announcement.message_id,
+        )
 
     # ── saying it ──
 

@@ -15,6 +15,7 @@ MESSAGE_EVENTS = (
 
 ErrorClass = Literal["timeout", "dns", "tls", "connection", "blocked", "other"]
 Trigger = Literal["scheduled", "manual"]
+AnnouncementType = Literal["message.attempt.failing", "message.attempt.exhausted", "message.attempt.recovered"]
 ChangeType = Literal[
     "endpoint.created", "endpoint.updated", "endpoint.deleted", "endpoint.enabled", "endpoint.disabled"
 ]
@@ -62,6 +63,7 @@ class EndpointChange(msgspec.Struct, frozen=True, tag_field="kind", tag="change"
     actor: str | None = None
     trigger: Literal["manual", "automatic"] = "manual"
     reason: str | None = None
+    failing_since: datetime | None = None
 
     @property
     def at(self) -> datetime:
@@ -72,7 +74,26 @@ class EndpointChange(msgspec.Struct, frozen=True, tag_field="kind", tag="change"
         return 3  # endpoint.updated, endpoint.disabled and the endpoint.recovered of an incident that this ends
 
 
-Signal = Attempt | EndpointChange
+class Announcement(msgspec.Struct, frozen=True, tag_field="kind", tag="announcement", omit_defaults=True, kw_only=True):
+    """What a platform that does not report its attempts says about one message. It is told as it was said."""
+
+    type: AnnouncementType
+    endpoint_id: str
+    message_id: str
+    occurred_at: datetime
+    attempted_at: datetime | None = None
+    response_status_code: int | None = None
+
+    @property
+    def at(self) -> datetime:
+        return self.occurred_at
+
+    @property
+    def events_at_most(self) -> int:
+        return 1
+
+
+Signal = Attempt | EndpointChange | Announcement
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
