@@ -21,6 +21,7 @@ os.environ |= {
     "OPERATIONAL_ATTEMPT_TABLE": "OperationalAttempt",
     "OPERATIONAL_EVENT_TYPE_TABLE": "OperationalEventType",
     "APPLICATION_TABLE": "Application",
+    "MESSAGE_STATS_TABLE": "MessageStats",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)

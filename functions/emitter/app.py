@@ -14,11 +14,12 @@ from hookwatch.notifying import matching
 from hookwatch.notifying.endpoints import EndpointCache
 from hookwatch.notifying.queue import DeliveriesQueue, Delivery
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import OperationalEvent, to_payload
+from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
 from hookwatch.settings import EmitterSettings
 
 logger, metrics, settings = Logger(), Metrics(), EmitterSettings.from_environment()
 endpoints = EndpointCache(settings.endpoint_cache_seconds)
+links = linking_to(settings.api_url, settings.links)
 queue = DeliveriesQueue(settings.deliveries_queue_url, settings.emitter_failures_queue_url)
 
 
@@ -29,7 +30,7 @@ MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
 def tell(image: dict[str, Any]) -> tuple[OperationalEvent, str]:
     """An event as the stream holds it, and its body."""
     event = event_items.from_image(image)
-    return event, msgspec.json.encode(to_payload(event)).decode()
+    return event, msgspec.json.encode(to_payload(event, links)).decode()
 
 
 def owed(event: OperationalEvent, body: str, keys: SealKeys) -> Iterator[Delivery]:

@@ -1,4 +1,4 @@
-"""SIGNALS → MonitoredEndpoint, OperationalEvent. Messages of one monitored endpoint are counted together."""
+"""SIGNALS → MonitoredEndpoint, MessageStats, OperationalEvent. What is of one endpoint is counted together."""
 
 import logging
 from datetime import timedelta
@@ -11,14 +11,18 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch.observing.counting import Receiving
-from hookwatch.observing.incidents import Policy
 from hookwatch.observing.outbox import Outbox
+from hookwatch.observing.policies import Policies
 from hookwatch.observing.queue import Merging
 from hookwatch.settings import ObserverSettings
 
 logger, metrics, settings = Logger(), Metrics(), ObserverSettings.from_environment()
 receiving = Receiving(timedelta(seconds=settings.signals_visibility_seconds), settings.signals_receives)
-outbox = Outbox(Policy(), receiving, settings.event_retention_days)
+outbox = Outbox(
+    Policies(settings.policy),
+    event_retention_days=settings.event_retention_days,
+    stats_retention_days=settings.stats_retention_days,
+)
 # A message that fails fails those behind it of its own group, and of no other.
 processor = SqsFifoPartialProcessor(skip_group_on_error=True, logger=cast(logging.Logger, logger))
 processor.raise_on_entire_batch_failure = False
@@ -33,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         merged = merging.up_to(record.raw_event)
         if not merged:
             return  # it was counted with one before it
-        for stored in outbox.count(merged):
+        for stored in outbox.count(merged, receiving):
             logger.info("event", event_id=stored.event_id, type=stored.type, batch_id=merged[-1].report.batch_id)
             metrics.add_metric("Events", MetricUnit.Count, 1)
         merging.counted(merged)

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-from hookwatch.operational_events import CATALOGUE
+from hookwatch.catalogue import CATALOGUE
 from tests.local_cloud.api import Api
 from tests.local_cloud.receiver import Receiver
 

@@ -22,6 +22,10 @@ ADMIN_SECRET = "A" * 43
 SEAL_KEY = "S" * 64
 SETTINGS = {
     "EVENT_RETENTION_DAYS": "30",
+    "STATS_RETENTION_DAYS": "396",
+    "POLICY": "{}",
+    "API_URL": "https://hooks.example.com/api/v1/operational_webhooks",
+    "LINKS": '{"runbook": "https://wiki.example.com/webhooks"}',
     "SIGNALS_VISIBILITY_SECONDS": "180",
     "SIGNALS_RECEIVES": "10",
     "ENDPOINT_CACHE_SECONDS": "0",

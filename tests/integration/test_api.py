@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hookwatch.operational_events import CATALOGUE
+from hookwatch.catalogue import CATALOGUE
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import deliver, owed, record
 from tests.in_process.signals import attempt, created, messages, unique

@@ -54,8 +54,9 @@ def test_an_outage_is_one_incident_and_ends(aws: Aws) -> None:
 
 def test_message_events_are_quiet_while_the_incident_is_open(aws: Aws) -> None:
     shop = unique("shop")
-    given_up = [attempt("erp", second, will_retry=False) for second in (1, 50)]
-    observe(aws, *messages(shop, *(attempt("erp", second) for second in range(3, 48, 3)), *given_up))
+    observe(aws, *messages(shop, attempt("erp", 1, will_retry=False)))
+    observe(aws, *messages(shop, *(attempt("erp", second) for second in range(3, 48, 3))))
+    observe(aws, *messages(shop, attempt("erp", 50, will_retry=False)))
     exhausted = [event for event in events(aws, shop) if event["type"] == "message.attempt.exhausted"]
     assert [event["quiet"] for event in exhausted] == [False, True]
 
@@ -115,9 +116,11 @@ def test_two_observers_that_race_on_one_endpoint_count_both(aws: Aws) -> None:
     # Each from a queue of its own, for the positions of one queue order what SQS hands out one after the other.
     for number, [message] in enumerate(batches):
         message["eventSourceARN"] += str(number)
-    outbox = aws.function("observer").outbox
-    merging = aws.function("observer").Merging
-    threads = [threading.Thread(target=outbox.count, args=(merging(batch).up_to(batch[0]),)) for batch in batches]
+    app = aws.function("observer")
+    threads = [
+        threading.Thread(target=app.outbox.count, args=(app.Merging(batch).up_to(batch[0]), app.receiving))
+        for batch in batches
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -149,7 +152,7 @@ def test_a_fold_with_more_events_than_a_transaction_holds_is_written_in_parts(aw
             attempt("erp", n * 50 + second, message_id=f"{n}-{second}", will_retry=False) for second in range(40)
         ]
         batch += messages(shop, *given_up)
-    outbox = aws.function("observer").outbox
-    outbox.count([message for record in batch for message in aws.function("observer").Merging([record]).up_to(record)])
+    app = aws.function("observer")
+    app.outbox.count([message for record in batch for message in app.Merging([record]).up_to(record)], app.receiving)
     assert sum(event["type"] == "message.attempt.exhausted" for event in events(aws, shop)) == 120
     assert attempts_counted(health(aws, shop, "erp")) == 120

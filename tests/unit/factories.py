@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from jsonschema import Draft202012Validator
 
+from hookwatch.catalogue import CATALOGUE
 from hookwatch.observing.signals import Attempt, ChangeType, EndpointChange, Report, Signal
-from hookwatch.operational_events import CATALOGUE, OperationalEvent, to_payload
+from hookwatch.operational_events import OperationalEvent, to_payload
 
 START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 APPLICATION_ID = "9f0d8c2a"
@@ -52,5 +53,5 @@ def report(*signals: Signal, received: float | None = None, report_id: str = "")
 
 
 def schema_errors(event: OperationalEvent) -> list[str]:
-    payload = msgspec.json.decode(msgspec.json.encode(to_payload(event)))
+    payload = msgspec.json.decode(msgspec.json.encode(to_payload(event, {})))
     return [error.message for error in _VALIDATORS[event.type].iter_errors(payload)]

@@ -7,7 +7,7 @@ import pytest
 from hookwatch.errors import Problem
 from hookwatch.observing import incidents, reports
 from hookwatch.observing.health import Health
-from hookwatch.observing.incidents import Policy
+from hookwatch.observing.policy import Policy
 from hookwatch.observing.reports import Checked
 from hookwatch.observing.signals import Attempt, EndpointChange, Report
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, START, at, report, schema_errors
@@ -324,7 +324,7 @@ def test_a_change_to_something_that_the_field_cannot_be_makes_no_event_that_brea
     checked = check({**UPDATED, "changes": {field: {"from": "a", "to": value}}})
     health = Health(application_id=APPLICATION_ID, endpoint_id=ENDPOINT_ID)
 
-    _, events = incidents.fold(health, [report(signal) for signal in checked.signals], Policy())
+    _, events = incidents.fold(health, [report(signal) for signal in checked.signals], {}, Policy())
 
     assert [schema_errors(event) for event in events] == [[]] * len(events)
 

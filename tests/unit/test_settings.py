@@ -4,6 +4,7 @@ from ipaddress import ip_network
 import pytest
 
 from hookwatch import settings
+from hookwatch.observing.policy import Policy
 from hookwatch.settings import DeliverySettings, InvalidSetting, ObserverSettings
 
 DELIVERY = {
@@ -97,11 +98,13 @@ def test_a_switch_is_true_or_false(environment: pytest.MonkeyPatch, text: str, e
 
 
 def test_a_function_needs_only_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("EVENT_RETENTION_DAYS", "1"), ("SIGNALS_VISIBILITY_SECONDS", "2"), ("SIGNALS_RECEIVES", "3")):
+    own = {"POLICY": '{"opens_after_failures": 7}', "EVENT_RETENTION_DAYS": "1", "STATS_RETENTION_DAYS": "2"}
+    own |= {"SIGNALS_VISIBILITY_SECONDS": "3", "SIGNALS_RECEIVES": "4"}
+    for name, value in own.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("RETRY_SCHEDULE", raising=False)
 
-    assert ObserverSettings.from_environment() == ObserverSettings(1, 2, 3)
+    assert ObserverSettings.from_environment() == ObserverSettings(Policy(opens_after_failures=7), 1, 2, 3, 4)
 
 
 def test_one_variable_can_be_read_and_is_missed_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

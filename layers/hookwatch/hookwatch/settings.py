@@ -7,6 +7,10 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Self
 
+import msgspec
+
+from hookwatch.observing.policy import Policy
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -48,6 +52,8 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     bool: _boolean,
     tuple[Network, ...]: _networks,
     tuple[timedelta, ...]: _schedule,
+    dict[str, str]: lambda text: msgspec.json.decode(text, type=dict[str, str]),
+    Policy: lambda text: msgspec.json.decode(text, type=Policy),
 }
 
 
@@ -82,13 +88,24 @@ class IngestSettings(_FromEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class ObserverSettings(_FromEnvironment):
+    policy: Policy
     event_retention_days: int
+    stats_retention_days: int
     signals_visibility_seconds: int
     signals_receives: int
 
 
 @dataclass(frozen=True, slots=True)
+class SweeperSettings(_FromEnvironment):
+    policy: Policy
+    event_retention_days: int
+    stats_retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
 class EmitterSettings(_FromEnvironment):
+    api_url: str
+    links: dict[str, str]
     deliveries_queue_url: str
     emitter_failures_queue_url: str
     seal_key_secret: str
@@ -110,6 +127,8 @@ class DeliverySettings(_FromEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings(_FromEnvironment):
+    policy: Policy
+    links: dict[str, str]
     secrets_encryption_key: str
     allowed_networks: tuple[Network, ...]
     allow_http: bool

@@ -11,7 +11,7 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
 from hookwatch.settings import environment
@@ -26,8 +26,24 @@ class _Table:
     max_retry_attempts = TIMEOUTS["max_retry_attempts"]
 
 
+class _OpenIncidents(GlobalSecondaryIndex["MonitoredEndpoint"]):
+    class Meta:
+        index_name = "open_incidents"
+        projection = IncludeProjection(["active_hour"])
+
+    open_shard = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+    application_id = UnicodeAttribute()
+    endpoint_id = UnicodeAttribute()
+    active_hour = NumberAttribute(null=True)
+
+
 class MonitoredEndpoint(Model):
-    """The record of one monitored endpoint. Written by whoever raises `version` from the one it read."""
+    """The record of one monitored endpoint. Written by whoever raises `version` from the one it read.
+
+    The sparse index holds those in an incident: `due_at` is the earliest time at which the sweeper could have
+    something to do, and spread over shards, since an outage of the whole platform opens thousands at a time.
+    """
 
     class Meta(_Table):
         table_name = environment("MONITORED_ENDPOINT_TABLE")
@@ -38,6 +54,11 @@ class MonitoredEndpoint(Model):
     state = UnicodeAttribute()
     health = UnicodeAttribute()  # JSON of observing.incidents.Health
     counted = UnicodeAttribute()  # JSON of observing.counting.Counted
+    hour = UnicodeAttribute(null=True)  # JSON of observing.stats.Hour, the one that is open
+    active_hour = NumberAttribute(null=True)  # its start, in hours since the epoch
+    open_shard = UnicodeAttribute(null=True)
+    due_at = UnicodeAttribute(null=True)
+    open_incidents = _OpenIncidents()
 
 
 class _EventsOfApplication(GlobalSecondaryIndex["OperationalEvent"]):
@@ -133,6 +154,43 @@ class Source(Model):
     created_at = UnicodeAttribute()
 
 
+class _FailuresOfDay(GlobalSecondaryIndex["MessageStats"]):
+    class Meta:
+        index_name = "failures_of_day"
+        projection = IncludeProjection(["attempts"])
+
+    application_day = UnicodeAttribute(hash_key=True)
+    failed_attempts = NumberAttribute(range_key=True)
+    scope = UnicodeAttribute()
+    hour = NumberAttribute()
+    attempts = NumberAttribute(default=0)
+
+
+class MessageStats(Model):
+    """The counts of one hour, of a monitored endpoint or of a shard of an application. Counts are attributes of their
+    own, by the names of observing.stats, so that they can be added to.
+
+    The sparse index holds the endpoints' hours with failures, by application and day.
+    """
+
+    class Meta(_Table):
+        table_name = environment("MESSAGE_STATS_TABLE")
+
+    scope = UnicodeAttribute(hash_key=True)  # as observing.hours names it
+    hour = NumberAttribute(range_key=True)  # since the epoch
+    application_day = UnicodeAttribute(null=True)  # JSON: [application id, "2026-11-23"]
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+    failures_of_day = _FailuresOfDay()
+    counts: dict[str, int]
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> "MessageStats":
+        item = super().from_raw_data(data)
+        own = {attribute.attr_name for attribute in cls.get_attributes().values()}
+        item.counts = {name: int(value["N"]) for name, value in data.items() if name not in own}
+        return item
+
+
 class OperationalEventType(Model):
     """An application's own type of operational event. The built-in ones are code."""
 
@@ -146,9 +204,21 @@ class OperationalEventType(Model):
     created_at = UnicodeAttribute()
 
 
+class _SweptApplications(GlobalSecondaryIndex["Application"]):
+    class Meta:
+        index_name = "swept_with"
+        projection = KeysOnlyProjection()
+
+    swept_with = UnicodeAttribute(hash_key=True)
+    application_id = UnicodeAttribute(range_key=True)
+
+
 class Application(Model):
-    """What is known of one application, an item for each thing: `application` (its policy and state), `mute#<endpoint
-    id>` (a monitored endpoint whose incidents are not delivered), `minute#<time>` (attempts reported in that minute).
+    """What is known of one application, an item for each thing: `policy` (its own numbers), `degradation`,
+    `mute#<endpoint id>` (a monitored endpoint whose incidents are not delivered), `minute#<n>` (attempts reported in
+    that minute since the epoch).
+
+    The sparse index is what the sweeper looks at: the applications of a minute, and those that are degraded.
     """
 
     class Meta(_Table):
@@ -156,6 +226,12 @@ class Application(Model):
 
     application_id = UnicodeAttribute(hash_key=True)
     item = UnicodeAttribute(range_key=True)
+    policy = UnicodeAttribute(null=True)  # JSON: those numbers of observing.policy.Policy that differ
+    degradation = UnicodeAttribute(null=True)  # JSON of observing.degradation.Degradation
+    version = NumberAttribute(null=True)
+    attempts = NumberAttribute(null=True)
+    swept_with = UnicodeAttribute(null=True)
+    by_sweep = _SweptApplications()
     expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
 
 

@@ -41,6 +41,13 @@ def is_visible(router: APIGatewayRouter, application_id: str) -> bool:
     return identity_of(router.current_event).is_for(application_id)
 
 
+def api_url(request: APIGatewayProxyEvent) -> str:
+    """Where the API was called: under the stage, or under the path that a custom domain maps to it."""
+    prefix = (request.request_context.path or "").removesuffix(request.path)
+    scheme = request.headers.get("X-Forwarded-Proto", "https")
+    return f"{scheme}://{request.headers.get('Host', '')}{prefix}{BASE_PATH}"
+
+
 def raw_body(request: APIGatewayProxyEvent) -> bytes:
     """The body's bytes, as they were sent.
 

@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import errors
-from hookwatch.operational_events import CATALOGUE, EventType
+from hookwatch.catalogue import CATALOGUE, EventType
 
 router = APIGatewayRouter()
 

@@ -11,16 +11,18 @@ from pydantic import AwareDatetime
 
 from hookwatch import errors, event_items, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import is_visible, paging, scope
+from hookwatch.api import api_url, is_visible, paging, scope
 from hookwatch.notifying import attempts
 from hookwatch.notifying.attempts import OperationalAttempt
-from hookwatch.operational_events import OperationalEvent, to_payload
+from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
+from hookwatch.settings import ApiSettings
 
-router = APIGatewayRouter()
+router, settings = APIGatewayRouter(), ApiSettings.from_environment()
 
 
 def view(event: OperationalEvent) -> dict[str, Any]:
-    return {"event_id": event.event_id, **to_payload(event), "quiet": event.quiet}
+    links = linking_to(api_url(router.current_event), settings.links)
+    return {"event_id": event.event_id, **to_payload(event, links), "quiet": event.quiet}
 
 
 def view_attempt(attempt: OperationalAttempt) -> dict[str, Any]:

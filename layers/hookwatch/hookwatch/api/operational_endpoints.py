@@ -13,10 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hookwatch import errors, tables, times
 from hookwatch.api import answer, is_visible, paging, scope
+from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import addresses, endpoints, signing
 from hookwatch.notifying.endpoints import Credentials, OperationalEndpoint
-from hookwatch.operational_events import CATALOGUE
 from hookwatch.settings import ApiSettings
 
 router, settings = APIGatewayRouter(), ApiSettings.from_environment()

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import BASE_PATH, answer, is_visible
+from hookwatch.api import answer, api_url, is_visible
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
 from hookwatch.observing.reports import Id
@@ -30,15 +30,11 @@ class SourceBody(BaseModel):
 
 
 def view(source: Source) -> dict[str, Any]:
-    request = router.current_event
-    # Where the API is called: under the stage, or under the path that a custom domain maps to it.
-    prefix = (request.request_context.path or "").removesuffix(request.path)
-    scheme = request.headers.get("X-Forwarded-Proto", "https")
     return {
         "source_id": source.source_id,
         "application_id": source.application_id,
         "kind": source.kind,
-        "url": f"{scheme}://{request.headers.get('Host', '')}{prefix}{BASE_PATH}/sources/{source.source_id}",
+        "url": f"{api_url(router.current_event)}/sources/{source.source_id}",
         "created_at": source.created_at,
     }
 

@@ -1,9 +1,10 @@
-"""The rules: (health, reports) → (health', events). Pure: a retry decides the same.
+"""The rules: (health, reports, announced, policy) → (health', events), in the order of the catalogue of events.
 
-Time is the signals' own, capped at the moment at which ingest received them; nothing here reads a clock.
+Pure: time is the signals' own, capped at the moment at which ingest received them; nothing here reads a clock, so a
+retry decides the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,216 +12,279 @@ from typing import Any
 from msgspec.structs import replace
 
 from hookwatch import times
-from hookwatch.observing.health import Health, Incident, counted, last_minutes
+from hookwatch.observing import changes, escalation, telling
+from hookwatch.observing.health import Health, Incident, cause_of, counted, increased, last_minutes
+from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report, digest
 from hookwatch.operational_events import OperationalEvent, event_id
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The numbers of the rules. Shares are between 0 and 1."""
-
-    opens_after_failures: int = 10
-    opens_after: timedelta = timedelta(seconds=30)
-    opens_at_share: float = 0.5
-    late_after: timedelta = timedelta(minutes=5)
-
-    @property
-    def closes_below_share(self) -> float:
-        return self.opens_at_share / 2
-
-
+# Which message events exist already: their ids, and whether they are quiet.
+Announced = Mapping[str, bool]
 Folded = tuple[Health, tuple[OperationalEvent, ...]]
 
+_ONE_MINUTE = 2  # the attempt's own minute and the one before
 
-def fold(health: Health, reports: Iterable[Report], policy: Policy) -> Folded:
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passes: the sweeper's only signal."""
+
+    now: datetime
+
+
+def fold(health: Health, reports: Iterable[Report | Tick], announced: Announced, policy: Policy) -> Folded:
     """What the endpoint's health becomes, and what there is to say, when `reports` came in, in their order."""
-    fold_of = _Fold(health, policy)
+    under_way = _Fold(health, announced, policy)
     for report in reports:
-        fold_of.report = report
-        for signal in report.signals:
-            match signal:
-                case Attempt():
-                    fold_of.attempt(signal)
-                case EndpointChange():
-                    fold_of.change(signal)
-                case Announcement():
-                    fold_of.announcement(signal)
-    return fold_of.health, tuple(fold_of.events)
+        under_way.take(report)
+    return under_way.health, under_way.told()
+
+
+def message_events(application_id: str, report: Report) -> set[str]:
+    """The ids of the events by which the rules will ask what was announced of the report's messages."""
+    asked: set[tuple[str, str]] = set()
+    for signal in report.signals:
+        if isinstance(signal, Attempt) and signal.events_at_most:
+            types = ("failing", "exhausted", "recovered") if signal.succeeded else ("failing", "exhausted")
+            asked.update((f"message.attempt.{type_}", signal.message_id) for type_ in types)
+    return {event_id(application_id, type_, report.endpoint_id, message_id) for type_, message_id in asked}
 
 
 class _Fold:
     """One fold under way: the health so far, the events so far, and the report at hand."""
 
-    def __init__(self, health: Health, policy: Policy) -> None:
+    def __init__(self, health: Health, announced: Announced, policy: Policy) -> None:
         self.health = health
         self.policy = policy
-        self.events: list[OperationalEvent] = []
-        self.report: Report
+        self.events: dict[str, OperationalEvent] = {}
+        self._announced = dict(announced)
+        self._has_opened = False
+        self._received_at: datetime
+        self._reported_by: str
+
+    def take(self, report: Report | Tick) -> None:
+        match report:
+            case Tick(now):
+                self._received_at, self._reported_by = now, "hookwatch"
+                self._time_passes(now)
+            case Report():
+                self._received_at, self._reported_by = report.received_at, report.reported_by
+                for signal in report.signals:
+                    match signal:
+                        case Attempt():
+                            self._attempted(signal)
+                        case EndpointChange():
+                            self._changed(signal)
+                        case Announcement():
+                            self._announce(signal)
+
+    def told(self) -> tuple[OperationalEvent, ...]:
+        """A storm that begins within one fold is quiet from its start."""
+        if not self._has_opened:
+            return tuple(self.events.values())
+        return tuple(
+            replace(event, quiet=True)
+            if event.type in ("message.attempt.failing", "message.attempt.exhausted")
+            else event
+            for event in self.events.values()
+        )
 
     # ── endpoint.created, updated, deleted, enabled, disabled: the platform says so ──
 
-    def change(self, change: EndpointChange) -> None:
-        if change.at > self.report.received_at:
-            change = replace(change, occurred_at=self.report.received_at)
-        old = self.health.configuration
-        is_old_news = self.health.configured_at is not None and change.occurred_at < self.health.configured_at
-        if is_old_news:  # never reverts what is newer; what the platform itself says has changed is still told
-            if change.type == "endpoint.updated" and change.changes:
-                self._say_changed("endpoint.updated", change, changes=change.changes)
-            return
-        new = {**old, **change.configuration}
-        match change.type:
-            case "endpoint.created":
-                self._created(change)
-            case "endpoint.deleted":
-                self._deleted(change)
-            case "endpoint.enabled":
-                self._configure(change, {**new, "is_enabled": True})
-            case "endpoint.disabled":
-                self._configure(change, {**new, "is_enabled": False})
-            case "endpoint.updated":
-                self._configure(change, new)
-
-    def _created(self, change: EndpointChange) -> None:
-        if self.health.is_created and not self.health.is_deleted:
-            return
-        was_deleted = self.health.is_deleted
-        self.health = replace(
-            self.health,
-            configuration={"is_enabled": True, **change.configuration},
-            configured_at=change.at,
-            is_created=True,
-            is_deleted=False,
-        )
-        self._say_changed("endpoint.created", change)
-        if was_deleted:
-            self._start_afresh("enabled", change.at)
-
-    def _deleted(self, change: EndpointChange) -> None:
-        if self.health.is_deleted:
-            return
-        self.health = replace(self.health, configured_at=change.at, is_created=False, is_deleted=True)
-        self._say_changed("endpoint.deleted", change)
-        self._start_afresh("deleted", change.at)
-
-    def _configure(self, change: EndpointChange, configuration: dict[str, Any]) -> None:
-        """Compares with what was known: what changed besides `is_enabled` is told first, then the switch."""
-        old = self.health.configuration
-        spelled_out = change.changes or {}
-        was_enabled = old.get("is_enabled", spelled_out.get("is_enabled", {}).get("from"))
-        is_enabled = configuration.get("is_enabled")
-        self.health = replace(
-            self.health, configuration=configuration, configured_at=change.at, is_created=True, is_deleted=False
-        )
-        self._say_updated(change, old, configuration)
-        if is_enabled is was_enabled or (was_enabled is None and change.type == "endpoint.updated"):
-            return
-        if is_enabled:
-            self._say_changed("endpoint.enabled", change)
-            self._start_afresh("enabled", change.at)
-        else:
-            self._say_changed("endpoint.disabled", change, trigger=change.trigger)
-            if change.trigger == "manual":  # an automatic disabling keeps its incident open
-                self._start_afresh("disabled", change.at)
-
-    def _say_updated(self, change: EndpointChange, old: dict[str, Any], new: dict[str, Any]) -> None:
-        is_first_news = not old and change.type == "endpoint.updated"
-        if change.changes is None and change.type == "endpoint.updated" and (is_first_news or not change.configuration):
-            self._say_changed("endpoint.updated", change)  # nothing to compare: told without `changes`
-            return
-        differing = change.changes if change.changes is not None else _difference(old, new) if old else {}
-        changes = {field: differing[field] for field in differing if field != "is_enabled"}
-        if changes:
-            self._say_changed("endpoint.updated", change, changes=changes)
+    def _changed(self, change: EndpointChange) -> None:
+        if change.at > self._received_at:
+            change = replace(change, occurred_at=self._received_at)
+        if self._reported_by.startswith("source:"):
+            self.health = replace(self.health, is_sourced=True)
+        was_gone = self.health.deleted_at is not None
+        self.health, facts = changes.apply(self.health, change)
+        for fact in facts:
+            trigger = change.trigger if fact.type == "endpoint.disabled" else None
+            self._say(fact.type, change.at, (change.signal_id,), **telling.of_change(change, fact.changes, trigger))
+            match fact.type:
+                case "endpoint.deleted":
+                    self._start_afresh("deleted", change.at)
+                case "endpoint.enabled":
+                    self._start_afresh("enabled", change.at)
+                case "endpoint.created" if was_gone:
+                    self._start_afresh("enabled", change.at)
+                case "endpoint.disabled" if change.trigger == "manual":  # an automatic one keeps its incident open
+                    self._start_afresh("disabled", change.at)
 
     def _start_afresh(self, reason: str, at: datetime) -> None:
         """Whatever failed before is of no more account."""
-        self._close(reason, at)
-        self.health = replace(self.health, consecutive_failures=0, failing_since=None, failures_by_cause={}, minutes=())
+        self._recovered(reason, at)
+        self.health = replace(
+            self.health,
+            consecutive_failures=0,
+            failing_since=None,
+            troubled_since=None,
+            failures_by_cause={},
+            minutes=(),
+            closed=None,
+        )
 
-    # ── endpoint.failing, endpoint.recovered: from the attempts ──
+    # ── attempts, and the time that passes between them ──
 
-    def attempt(self, attempt: Attempt) -> None:
-        if attempt.at > self.report.received_at:
-            attempt = replace(attempt, attempted_at=self.report.received_at)
-        at = attempt.at
-        is_late = self.report.received_at - attempt.at > self.policy.late_after
+    def _attempted(self, attempt: Attempt) -> None:
+        if attempt.at > self._received_at:
+            attempt = replace(attempt, attempted_at=self._received_at)
+        is_late = self._received_at - attempt.at > self.policy.late_after
         # What a person tries by hand and what comes too late moves no state, except that a success by hand is one.
         if not is_late and (attempt.succeeded or attempt.trigger == "scheduled"):
-            self._count(attempt, at)
-            if self.health.state == "healthy":  # nothing opens for one that is switched off or gone
-                self._open_if_failing(attempt, at)
-            else:
-                self._close_if_recovered(at)
-        if not attempt.succeeded and not attempt.will_retry and attempt.trigger == "scheduled":
-            self._exhausted(attempt)
+            self._time_passes(attempt.at)
+            self._count(attempt)
+            if not attempt.succeeded:
+                self._failing(attempt)
+            self._time_passes(attempt.at)
+        if attempt.succeeded:
+            self._message_recovered(attempt)
+        elif attempt.trigger == "scheduled":
+            self._message_failed(attempt)
 
-    def _count(self, attempt: Attempt, at: datetime) -> None:
-        health = self.health
-        minutes = counted(health.minutes, at, failed=not attempt.succeeded)
-        is_latest = health.last_attempt is None or attempt.at >= health.last_attempt.at
-        last_attempt = attempt if is_latest else health.last_attempt
-        self.health = health = replace(health, minutes=minutes, last_attempt=last_attempt)
+    def _time_passes(self, at: datetime) -> None:
+        """What an open incident comes to, by attempts or without them."""
+        now = self.health.latest(at)
+        if self.health.incident is not None:
+            self._warning(now)
+            self._disabled(now)
+            self._recover_if_over(now)
+
+    def _count(self, attempt: Attempt) -> None:
+        health, at = self.health, attempt.at
+        is_latest = health.last_attempt is None or at >= health.last_attempt.at
+        self.health = health = replace(
+            health,
+            minutes=counted(health.minutes, at, failed=not attempt.succeeded),
+            last_attempt=attempt if is_latest else health.last_attempt,
+        )
+        if health.closed and health.closed.closed_at and at - health.closed.closed_at > self.policy.reopens_within:
+            self.health = health = replace(health, closed=None)
         if attempt.succeeded:
             last_success_at = max(filter(None, (health.last_success_at, at)))
             self.health = replace(health, last_success_at=last_success_at)
             if health.failing_since is not None and at > health.failing_since:
-                self.health = replace(self.health, consecutive_failures=0, failing_since=None, failures_by_cause={})
-        elif health.last_success_at is None or at > health.last_success_at:
-            cause = _cause(attempt)
-            self.health = replace(
+                self.health = replace(self.health, consecutive_failures=0, failing_since=None)
+        else:
+            self._count_failure(attempt)
+
+    def _count_failure(self, attempt: Attempt) -> None:
+        health, at, cause = self.health, attempt.at, cause_of(attempt)
+        if health.consecutive_failures == 0 and not self._is_troubled(at):
+            health = replace(health, troubled_since=None, failures_by_cause={})
+        if health.last_success_at is None or at > health.last_success_at:
+            health = replace(
                 health,
                 consecutive_failures=health.consecutive_failures + 1,
                 failing_since=min(filter(None, (health.failing_since, at))),
-                failures_by_cause=_increased(health.failures_by_cause, cause),
             )
-            if health.incident is not None:
-                incident = health.incident
-                causes = _increased(incident.failures_by_cause, cause)
-                self.health = replace(self.health, incident=replace(incident, failures_by_cause=causes))
-
-    def _open_if_failing(self, attempt: Attempt, at: datetime) -> None:
-        health, policy = self.health, self.policy
-        since = health.failing_since
-        if (
-            since is None
-            or health.consecutive_failures < policy.opens_after_failures
-            or at - since < policy.opens_after
-        ):
-            return
-        incident = Incident(
-            incident_id="inc_"
-            + digest(
-                health.application_id,
-                health.endpoint_id,
-                attempt.message_id,
-                str(attempt.attempt_number),
-                times.to_text(attempt.at),
-            )[:32],
-            reason="consecutive",
-            opened_at=at,
-            failing_since=since,
-            failures_by_cause=health.failures_by_cause,
+        self.health = health = replace(
+            health,
+            troubled_since=min(filter(None, (health.troubled_since, at))),
+            failures_by_cause=increased(health.failures_by_cause, cause),
         )
-        self.health = replace(health, incident=incident)
-        self._say_incident("endpoint.failing", incident, at, reason=incident.reason)
+        if health.incident is not None:
+            causes = increased(health.incident.failures_by_cause, cause)
+            self.health = replace(health, incident=replace(health.incident, failures_by_cause=causes))
 
-    def _close_if_recovered(self, at: datetime) -> None:
-        health, incident = self.health, self.health.incident
-        if health.last_attempt is not None:
-            at = max(at, health.last_attempt.at)  # a belated attempt is judged by what is known now
-        attempts, failed = last_minutes(health.minutes, at)
+    def _is_troubled(self, now: datetime) -> bool:
+        """Whether so many of the last five minutes failed that an incident stays open."""
+        attempts, failed = last_minutes(self.health.minutes, now)
+        return failed > 0 and failed >= attempts * self.policy.closes_below_share
+
+    # ── endpoint.failing: an incident opens, or reopens ──
+
+    def _failing(self, attempt: Attempt) -> None:
+        health = self.health
+        at = health.latest(attempt.at)
+        reason = self._reason_to_open(attempt.at, at) if health.state == "healthy" else None
+        if reason is None:
+            return
+        since = health.failing_since if reason == "consecutive" else health.troubled_since
+        spell: dict[str, Any] = {
+            "reason": reason,
+            "announced_at": at,
+            "failing_since": since or at,
+            "failures_by_cause": health.failures_by_cause,
+            "calm_since": None,
+            "closed_at": None,
+        }
+        if health.closed is not None:
+            incident = replace(health.closed, reopened=health.closed.reopened + 1, **spell)
+        else:
+            identity = (attempt.message_id, str(attempt.attempt_number), times.to_text(attempt.at))
+            incident_id = f"inc_{digest(health.application_id, health.endpoint_id, *identity)[:32]}"
+            incident = Incident(incident_id=incident_id, opened_at=at, **spell)
+        self.health = replace(health, incident=incident, closed=None)
+        self._has_opened = True
+        self._say_incident(
+            "endpoint.failing", incident, at, reason=reason, **escalation.told(self.health, at, self.policy)
+        )
+
+    def _reason_to_open(self, attempted_at: datetime, now: datetime) -> str | None:
+        health, policy = self.health, self.policy
         if (
-            incident is not None
-            and health.last_success_at is not None
-            and health.last_success_at > incident.opened_at
-            and health.consecutive_failures < self.policy.opens_after_failures
-            and failed < attempts * self.policy.closes_below_share
+            health.failing_since is not None
+            and health.consecutive_failures >= policy.opens_after_failures
+            and attempted_at - health.failing_since >= policy.opens_after
         ):
-            self._close("traffic", at)
+            return "consecutive"
+        for span, share in ((None, policy.opens_at_share), (_ONE_MINUTE, policy.opens_at_share_of_a_minute)):
+            attempts, failed = last_minutes(health.minutes, now, *([span] if span else []))
+            if attempts >= policy.opens_from_attempts and failed >= attempts * share:
+                return "rate"
+        return None
 
-    def _close(self, reason: str, at: datetime) -> None:
+    # ── endpoint.warning: it goes on ──
+
+    def _warning(self, now: datetime) -> None:
+        health, incident, policy = self.health, self.health.incident, self.policy
+        if incident is None or health.disabled_at:
+            return
+        past, step = escalation.steps_past(health, incident, now, policy)
+        if past <= incident.warnings:
+            return
+        self.health = replace(health, incident=replace(incident, warnings=past))
+        if not self._is_to_be_disabled(now):
+            way = escalation.told(health, now, policy)
+            self._say_incident("endpoint.warning", incident, now, step, reason=incident.reason, step=step, **way)
+
+    # ── endpoint.disabled: Hookwatch itself says so ──
+
+    def _disabled(self, now: datetime) -> None:
+        health, incident = self.health, self.health.incident
+        if incident is None or health.state != "failing" or not self._is_to_be_disabled(now):
+            return
+        self.health = replace(health, disabled_at=now)
+        said = {"trigger": "automatic", "actor": "hookwatch", "reason": incident.reason, "progress": 1.0}
+        self._say_incident("endpoint.disabled", incident, now, "", **said)
+
+    def _is_to_be_disabled(self, now: datetime) -> bool:
+        is_allowed = escalation.may_disable(self.health, self.policy)
+        return is_allowed and escalation.progress(self.health, now, self.policy) >= 1
+
+    # ── endpoint.recovered: the incident closes ──
+
+    def _recover_if_over(self, now: datetime) -> None:
+        health, incident, policy = self.health, self.health.incident, self.policy
+        if incident is None or health.last_attempt is None:
+            return
+        if now - health.last_attempt.at >= policy.silent_after:
+            self._recovered("silent", health.last_attempt.at + policy.silent_after)
+            return
+        is_calm = health.consecutive_failures < policy.opens_after_failures and not self._is_troubled(now)
+        calm_since = (incident.calm_since or now) if is_calm else None
+        if calm_since != incident.calm_since:
+            incident = replace(incident, calm_since=calm_since)
+            self.health = health = replace(health, incident=incident)
+        patience = policy.reopens_within if incident.reopened else timedelta()
+        if escalation.has_succeeded(health, incident) and calm_since is not None and now - calm_since >= patience:
+            self._recovered("traffic", now)
+            self.health = replace(
+                self.health, closed=replace(incident, closed_at=now, calm_since=None), disabled_at=None
+            )
+
+    def _recovered(self, reason: str, at: datetime) -> None:
         incident = self.health.incident
         if incident is None:
             return
@@ -228,114 +292,98 @@ class _Fold:
         self._say_incident("endpoint.recovered", incident, at, reason=reason, duration_seconds=duration)
         self.health = replace(self.health, incident=None)
 
-    # ── message.attempt.exhausted: failed, and the platform will not retry ──
+    # ── message.attempt.failing, exhausted, recovered ──
 
-    def _exhausted(self, attempt: Attempt) -> None:
-        incident = self.health.incident
-        is_new = self._say(
-            "message.attempt.exhausted",
-            attempt.at,
-            (attempt.endpoint_id, attempt.message_id),
-            quiet=incident is not None,
-            dedup_key=f"message:{attempt.endpoint_id}:{attempt.message_id}",
-            message_id=attempt.message_id,
-            attempt=_told(attempt),
-        )
-        if is_new and incident is not None:
-            exhausted = replace(incident, messages_exhausted=incident.messages_exhausted + 1)
-            self.health = replace(self.health, incident=exhausted)
+    def _message_failed(self, attempt: Attempt) -> None:
+        if self._quietness(attempt, "exhausted") is not None:
+            return
+        if not attempt.will_retry:
+            said = self._say_message("message.attempt.exhausted", attempt, quiet=self.health.incident is not None)
+            self._count_messages(exhausted=int(said))
+        elif attempt.attempt_number >= self.policy.message_failing_from_attempt:
+            said = self._say_message("message.attempt.failing", attempt, quiet=self.health.incident is not None)
+            self._count_messages(failing=int(said))
 
-    def announcement(self, announcement: Announcement) -> None:
+    def _message_recovered(self, attempt: Attempt) -> None:
+        """Told to whom its failing or exhausted event was told."""
+        announced = [
+            quiet for type_ in ("failing", "exhausted") if (quiet := self._quietness(attempt, type_)) is not None
+        ]
+        if announced:
+            self._say_message("message.attempt.recovered", attempt, quiet=all(announced))
+
+    def _announce(self, announcement: Announcement) -> None:
+        """What a platform says instead of its attempts."""
+        last_attempt = announcement.attempted_at and {
+            "response_status_code": announcement.response_status_code,
+            "attempted_at": times.to_text(announcement.attempted_at),
+        }
         self._say(
             announcement.type,
-            announcement.at,
+            min(announcement.at, self._received_at),
             (announcement.endpoint_id, announcement.message_id),
-            dedup_key=f"message:{announcement.endpoint_id}:{announcement.message_id}",
+            dedup_key=telling.message_key(announcement),
             message_id=announcement.message_id,
+            attempt=last_attempt,
         )
+
+    def _quietness(self, attempt: Attempt, type_: str) -> bool | None:
+        """Whether the message's event is quiet; None where there is none."""
+        identity = event_id(
+            self.health.application_id, f"message.attempt.{type_}", attempt.endpoint_id, attempt.message_id
+        )
+        told = self.events.get(identity)
+        return told.quiet if told else self._announced.get(identity)
+
+    def _count_messages(self, *, failing: int = 0, exhausted: int = 0) -> None:
+        incident = self.health.incident
+        if incident is not None and (failing or exhausted):
+            incident = replace(
+                incident,
+                messages_failing=incident.messages_failing + failing,
+                messages_exhausted=incident.messages_exhausted + exhausted,
+            )
+            self.health = replace(self.health, incident=incident)
 
     # ── saying it ──
 
-    def _say_changed(self, event_type: str, change: EndpointChange, **data: Any) -> None:
-        self._say(
+    def _say_message(self, event_type: str, attempt: Attempt, *, quiet: bool) -> bool:
+        return self._say(
             event_type,
-            change.at,
-            (change.signal_id,),
-            dedup_key=f"endpoint:{change.endpoint_id}",
-            actor=change.actor,
-            reason=change.reason,
-            **data,
+            attempt.at,
+            (attempt.endpoint_id, attempt.message_id),
+            quiet=quiet,
+            dedup_key=telling.message_key(attempt),
+            message_id=attempt.message_id,
+            attempt=telling.of_attempt(attempt),
         )
 
-    def _say_incident(self, event_type: str, incident: Incident, at: datetime, **data: Any) -> None:
-        health = self.health
-        attempts, failed = last_minutes(health.minutes, at)
-        self._say(
-            event_type,
-            at,
-            (incident.incident_id,),
-            dedup_key=incident.incident_id,
-            failing_since=times.to_text(incident.failing_since),
-            last_success_at=times.to_text(health.last_success_at) if health.last_success_at else None,
-            consecutive_failures=health.consecutive_failures,
-            attempts_5m=attempts,
-            failed_5m=failed,
-            failures_by_cause=incident.failures_by_cause,
-            last_attempt=_told(health.last_attempt) if health.last_attempt else None,
-            messages_exhausted=incident.messages_exhausted,
-            **data,
-        )
+    def _say_incident(
+        self, event_type: str, incident: Incident, at: datetime, derived_from: str | None = None, **data: Any
+    ) -> None:
+        """Derived from the incident and, where nothing else is said, how often it has reopened."""
+        identity = (incident.incident_id, str(incident.reopened) if derived_from is None else derived_from)
+        self._say(event_type, at, identity, **{**telling.of_incident(self.health, incident, at), **data})
 
     def _say(
         self, event_type: str, at: datetime, derived_from: tuple[str, ...], *, quiet: bool = False, **data: Any
     ) -> bool:
-        """False where this fold has said it already: the same fact is never two events."""
+        """False where it has been said already: the same fact is never two events."""
         identity = event_id(self.health.application_id, event_type, *derived_from)
-        if any(event.event_id == identity for event in self.events):
+        if identity in self.events or identity in self._announced:
             return False
         self.health = health = replace(self.health, sequence=self.health.sequence + 1)
-        self.events.append(
-            OperationalEvent(
-                event_id=identity,
-                application_id=health.application_id,
-                type=event_type,
-                timestamp=at,
-                quiet=quiet,
-                data={
-                    "endpoint_id": health.endpoint_id,
-                    "endpoint_url": health.configuration.get("url"),
-                    "sequence": health.sequence,
-                    "detected_at": times.to_text(self.report.received_at),
-                    "labels": health.configuration.get("labels", {}),
-                    "reported_by": self.report.reported_by,
-                    **data,
-                },
-            )
+        self.events[identity] = OperationalEvent(
+            event_id=identity,
+            application_id=health.application_id,
+            type=event_type,
+            timestamp=at,
+            quiet=quiet,
+            data={
+                **telling.of_endpoint(health),
+                "detected_at": times.to_text(self._received_at),
+                "reported_by": self._reported_by,
+                **data,
+            },
         )
         return True
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {field: {"from": old.get(field), "to": new[field]} for field in sorted(new) if old.get(field) != new[field]}
-
-
-def _increased(counts: dict[str, int], key: str) -> dict[str, int]:
-    return {**counts, key: counts.get(key, 0) + 1}
-
-
-def _cause(attempt: Attempt) -> str:
-    return str(attempt.response_status_code) if attempt.response_status_code else attempt.error or "other"
-
-
-def _told(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "message_id": attempt.message_id,
-        "number": attempt.attempt_number,
-        "outcome": "succeeded" if attempt.succeeded else "failed",
-        "response_status_code": attempt.response_status_code,
-        "error": attempt.error,
-        "duration_ms": attempt.duration_ms,
-        "attempted_at": times.to_text(attempt.at),
-        "will_retry": attempt.will_retry,
-        "trigger": attempt.trigger,
-    }

@@ -1,8 +1,10 @@
-"""MonitoredEndpoint and OperationalEvent, written together: the health that a fold found and what it has to say."""
+"""MonitoredEndpoint, OperationalEvent and MessageStats, written together: what a fold found and what it has to say."""
 
+import random
 import time
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import msgspec
 from pynamodb.connection import Connection
@@ -10,21 +12,27 @@ from pynamodb.exceptions import PutError, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from hookwatch import event_items, tables, times
-from hookwatch.observing import incidents
+from hookwatch.observing import escalation, hours, incidents, stats
 from hookwatch.observing.counting import Counted, Message, Receiving
 from hookwatch.observing.health import Health
-from hookwatch.observing.incidents import Policy
+from hookwatch.observing.incidents import Announced, Tick
+from hookwatch.observing.policies import Policies
+from hookwatch.observing.signals import Report, digest
+from hookwatch.observing.stats import Hour, Rows
 from hookwatch.operational_events import OperationalEvent
 
-_TRIES = 6
+OPEN_SHARDS = tuple("0123456789abcdef")
+_TRIES = 8
 _FIRST_PAUSE = timedelta(milliseconds=25)
-_EVENTS_AT_MOST = 99  # a transaction of DynamoDB takes 100 items, and one is the record
+_ITEMS_AT_MOST = 100  # of a transaction (DynamoDB)
 _RETRYABLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 _RETRYABLE_WRITES = {"TransactionConflictException", "ThrottlingException", "ProvisionedThroughputExceededException"}
 
+Events = tuple[OperationalEvent, ...]
+
 
 class _Outrun(Exception):
-    """Another observer wrote the record since it was read, or DynamoDB asks to come again."""
+    """Another writer changed the record since it was read, or DynamoDB asks to come again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +40,18 @@ class _Record:
     version: int
     health: Health
     counted: Counted
+    hour: Hour
+    due_at: datetime | None = None
 
 
 class Outbox:
-    def __init__(self, policy: Policy, receiving: Receiving, event_retention_days: int) -> None:
-        self._policy = policy
-        self._receiving = receiving
+    def __init__(self, policies: Policies, *, event_retention_days: int, stats_retention_days: int) -> None:
+        self._policies = policies
         self._event_retention_days = event_retention_days
+        self._stats_retention_days = stats_retention_days
         self._connection = Connection(**tables.TIMEOUTS)
 
-    def count(self, messages: list[Message]) -> tuple[OperationalEvent, ...]:
+    def count(self, messages: list[Message], receiving: Receiving) -> Events:
         """Folds messages of one monitored endpoint into its record, and stores what there is to say.
 
         `messages` are all that were handed out together so far, in order; what was counted already is left out. The
@@ -50,55 +60,58 @@ class Outbox:
         Raises:
             pynamodb.exceptions.PynamoDBException: nothing was written.
         """
-        pause = _FIRST_PAUSE
-        for _ in range(_TRIES - 1):
-            try:
-                return self._try_count(messages)
-            except _Outrun:
-                time.sleep(pause.total_seconds())
-                pause *= 2
-        return self._try_count(messages)
+        return _again_and_again(lambda: self._try_count(messages, receiving))
 
-    def _try_count(self, messages: list[Message]) -> tuple[OperationalEvent, ...]:
-        record = self._read(messages[0].report.application_id, messages[0].report.endpoint_id)
+    def tick(self, application_id: str, endpoint_id: str, now: datetime) -> Events:
+        """Lets time pass for an endpoint in an incident, as `count` does for messages."""
+        return _again_and_again(lambda: self._try_tick(application_id, endpoint_id, now))
+
+    def _try_count(self, messages: list[Message], receiving: Receiving) -> Events:
+        application_id = messages[0].report.application_id
+        record, policy = self._read(application_id, messages[0].report.endpoint_id), self._policies.of(application_id)
         fresh = [message for message in messages if not record.counted.has(message)]
         if not fresh:
             return ()
-        health, events = incidents.fold(record.health, [message.report for message in fresh], self._policy)
-        if len(events) > _EVENTS_AT_MOST and len(fresh) > 1:
+        reports = [message.report for message in fresh]
+        health, events = incidents.fold(record.health, reports, _announced(application_id, reports), policy)
+        hour, rows = stats.count(record.hour, reports)
+        if 1 + len(events) + len(rows) > _ITEMS_AT_MOST and len(fresh) > 1:
             half = len(messages) - len(fresh) // 2  # too many for one transaction: one half after the other
-            return self._try_count(messages[:half]) + self._try_count(messages)
-        counted = record.counted.plus(messages, times.now(), self._receiving)
-        return self._write(_Record(record.version, health, counted), events)
+            return self._try_count(messages[:half], receiving) + self._try_count(messages, receiving)
+        counted = record.counted.plus(messages, times.now(), receiving)
+        due_at = _earlier(record.due_at, escalation.due_at(health, policy))
+        return self._write(_Record(record.version, health, counted, hour, due_at), events, rows)
+
+    def _try_tick(self, application_id: str, endpoint_id: str, now: datetime) -> Events:
+        record, policy = self._read(application_id, endpoint_id), self._policies.of(application_id)
+        health, events = incidents.fold(record.health, [Tick(now)], {}, policy)
+        ticked = replace(record, health=health, due_at=escalation.due_at(health, policy))
+        return self._write(ticked, events, Rows()) if ticked != record else ()
 
     def _read(self, application_id: str, endpoint_id: str) -> _Record:
         try:
             item = tables.MonitoredEndpoint.get(application_id, endpoint_id, consistent_read=True)
         except tables.MonitoredEndpoint.DoesNotExist:
-            return _Record(0, Health(application_id=application_id, endpoint_id=endpoint_id), Counted())
+            return _Record(0, Health(application_id=application_id, endpoint_id=endpoint_id), Counted(), Hour())
         return _Record(
             version=int(item.version),
             health=msgspec.json.decode(item.health, type=Health),
             counted=msgspec.json.decode(item.counted, type=Counted),
+            hour=msgspec.json.decode(item.hour, type=Hour) if item.hour else Hour(),
+            due_at=times.from_text(item.due_at) if item.due_at else None,
         )
 
-    def _write(self, record: _Record, events: tuple[OperationalEvent, ...]) -> tuple[OperationalEvent, ...]:
+    def _write(self, record: _Record, events: Events, rows: Rows) -> Events:
         """On the condition that the record still has the version that was read."""
-        item = tables.MonitoredEndpoint(
-            application_id=record.health.application_id,
-            endpoint_id=record.health.endpoint_id,
-            version=record.version + 1,
-            state=record.health.state,
-            health=msgspec.json.encode(record.health).decode(),
-            counted=msgspec.json.encode(record.counted).decode(),
-        )
+        health = record.health
+        item = _to_item(record)
         is_unchanged = (
             tables.MonitoredEndpoint.version == record.version
             if record.version
             else tables.MonitoredEndpoint.version.does_not_exist()
         )
         expires_at = tables.expiry(times.now(), self._event_retention_days)
-        while events:
+        while events or len(rows):
             try:
                 with TransactWrite(connection=self._connection) as transaction:
                     transaction.save(item, condition=is_unchanged)
@@ -107,6 +120,7 @@ class Outbox:
                             event_items.to_item(event, expires_at=expires_at),
                             condition=tables.OperationalEvent.event_id.does_not_exist(),
                         )
+                    hours.add(transaction, health.application_id, health.endpoint_id, rows, self._stats_retention_days)
             except TransactWriteError as error:
                 events = _without_existing(events, error)
             else:
@@ -120,7 +134,52 @@ class Outbox:
         return ()
 
 
-def _without_existing(events: tuple[OperationalEvent, ...], error: TransactWriteError) -> tuple[OperationalEvent, ...]:
+def _to_item(record: _Record) -> tables.MonitoredEndpoint:
+    health = record.health
+    is_open = health.incident is not None and record.due_at is not None
+    return tables.MonitoredEndpoint(
+        application_id=health.application_id,
+        endpoint_id=health.endpoint_id,
+        version=record.version + 1,
+        state=health.state,
+        health=msgspec.json.encode(health).decode(),
+        counted=msgspec.json.encode(record.counted).decode(),
+        hour=msgspec.json.encode(record.hour).decode(),
+        active_hour=record.hour.start,
+        open_shard=digest(health.application_id, health.endpoint_id)[0] if is_open else None,
+        due_at=times.to_text(record.due_at) if is_open and record.due_at else None,
+    )
+
+
+def _announced(application_id: str, reports: list[Report]) -> Announced:
+    """Which of the message events that the rules will ask for exist."""
+    asked = {event_id for report in reports for event_id in incidents.message_events(application_id, report)}
+    if not asked:
+        return {}
+    found = tables.OperationalEvent.batch_get(
+        sorted(asked), consistent_read=True, attributes_to_get=["event_id", "quiet"]
+    )
+    return {item.event_id: item.quiet for item in found}
+
+
+def _earlier(known: datetime | None, due_at: datetime | None) -> datetime | None:
+    """When the sweeper must look at the latest. To be early costs one look; to keep what stands costs no write."""
+    return due_at if known is None or due_at is None else min(known, due_at)
+
+
+def _again_and_again(attempt: Callable[[], Events]) -> Events:
+    """Until nobody outruns it, with longer and longer pauses of which each writer draws its own."""
+    pause = _FIRST_PAUSE
+    for _ in range(_TRIES - 1):
+        try:
+            return attempt()
+        except _Outrun:
+            time.sleep(pause.total_seconds() * random.uniform(0.5, 1))  # noqa: S311  # not for secrecy
+            pause *= 2
+    return attempt()
+
+
+def _without_existing(events: Events, error: TransactWriteError) -> Events:
     """The events to write after a cancelled transaction: all but those that exist already.
 
     Raises:
@@ -133,7 +192,7 @@ def _without_existing(events: tuple[OperationalEvent, ...], error: TransactWrite
             raise error
         raise _Outrun from error
     existing = {
-        event.event_id for event, code in zip(events, codes[1:], strict=True) if code == "ConditionalCheckFailed"
+        event.event_id for event, code in zip(events, codes[1:], strict=False) if code == "ConditionalCheckFailed"
     }
     if not existing:
         raise error

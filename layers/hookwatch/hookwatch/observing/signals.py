@@ -9,9 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 MESSAGE_BYTES = 200_000
-MESSAGE_EVENTS = (
-    40  # how many operational events one message may yield, so that it fits one transaction of DynamoDB (100)
-)
+# What one message may need at most, so that it fits one transaction of DynamoDB (100 items).
+MESSAGE_EVENTS = 40
+MESSAGE_HOURS = 12  # of attempts: each hour may be a row of the endpoint and one of its application
 
 ErrorClass = Literal["timeout", "dns", "tls", "connection", "blocked", "other"]
 Trigger = Literal["scheduled", "manual"]
@@ -42,7 +42,7 @@ class Attempt(msgspec.Struct, frozen=True, tag_field="kind", tag="attempt", omit
     @property
     def events_at_most(self) -> int:
         if self.succeeded:
-            return int(self.attempt_number >= 2)
+            return int(self.attempt_number >= 2 or self.trigger == "manual")
         return int(self.attempt_number >= 4 or not self.will_retry)
 
 
@@ -164,12 +164,19 @@ def to_reports(
 def _split(signals: Iterable[Signal]) -> Iterator[tuple[Signal, ...]]:
     part: list[Signal] = []
     size = events = 0
+    hours: set[int] = set()
     for signal in signals:
         length = len(msgspec.json.encode(signal)) + 1
-        if part and (size + length > MESSAGE_BYTES or events + signal.events_at_most > MESSAGE_EVENTS):
+        hour = int(signal.at.timestamp()) // 3600
+        if part and (
+            size + length > MESSAGE_BYTES
+            or events + signal.events_at_most > MESSAGE_EVENTS
+            or len(hours | {hour}) > MESSAGE_HOURS
+        ):
             yield tuple(part)
-            part, size, events = [], 0, 0
+            part, size, events, hours = [], 0, 0, set()
         part.append(signal)
+        hours.add(hour)
         size += length
         events += signal.events_at_most
     if part:

@@ -1,0 +1,72 @@
+"""Each minute → MonitoredEndpoint, Application, OperationalEvent. Lets time pass for what no traffic moves."""
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pynamodb.exceptions import PynamoDBException
+
+from hookwatch import tables, times
+from hookwatch.observing import applications, sweeping
+from hookwatch.observing.outbox import Events, Outbox
+from hookwatch.observing.policies import Policies
+from hookwatch.settings import SweeperSettings
+
+_THREADS = 8
+_LEFT_OVER_MS = 5_000  # what is not swept by then is due again in a minute
+
+logger, metrics, settings = Logger(), Metrics(), SweeperSettings.from_environment()
+policies = Policies(settings.policy)
+outbox = Outbox(
+    policies,
+    event_retention_days=settings.event_retention_days,
+    stats_retention_days=settings.stats_retention_days,
+)
+tables.connect(tables.MonitoredEndpoint, tables.Application, tables.MessageStats)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    now = times.from_text(event["time"])
+    found = sweeping.open_incidents()
+    failing = Counter(incident.application_id for incident in found if incident.is_active_at(now))
+    ticks = [
+        partial(outbox.tick, incident.application_id, incident.endpoint_id, now)
+        for incident in found
+        if incident.due_at <= now
+    ]
+    judgements = [
+        partial(
+            applications.judge,
+            application_id,
+            failing[application_id],
+            now,
+            policies.of(application_id),
+            settings.event_retention_days,
+        )
+        for application_id in sorted(applications.to_judge(now) | failing.keys())
+    ]
+
+    def sweep(step: Callable[[], Events]) -> None:
+        if context.get_remaining_time_in_millis() < _LEFT_OVER_MS:
+            metrics.add_metric("SweepsLeftOver", MetricUnit.Count, 1)
+            return
+        try:
+            events = step()
+        except PynamoDBException:
+            logger.exception("a sweep failed; it is due again in a minute")
+            metrics.add_metric("SweepsFailed", MetricUnit.Count, 1)
+            return
+        for stored in events:
+            logger.info("event", event_id=stored.event_id, type=stored.type)
+            metrics.add_metric("Events", MetricUnit.Count, 1)
+
+    with ThreadPoolExecutor(_THREADS) as threads:
+        list(threads.map(sweep, ticks + judgements))
+    metrics.add_metric("OpenIncidents", MetricUnit.Count, len(found))

@@ -1,0 +1,106 @@
+"""Application: the attempts of its minutes, as ingest counts them, and whether it is degraded, as the sweeper finds."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from pynamodb.connection import Connection
+from pynamodb.transactions import TransactWrite
+
+from hookwatch import event_items, tables
+from hookwatch.observing import degradation, hours, stats
+from hookwatch.observing.degradation import Degradation, Facts
+from hookwatch.observing.policy import Policy
+from hookwatch.operational_events import OperationalEvent
+
+Events = tuple[OperationalEvent, ...]
+
+_HOUR = 60  # minutes
+_KNOWN_AT_LEAST = 10  # minutes, before the attempts of a minute are compared with those before it
+_MINUTE_KEPT_DAYS = 1
+_ITEM, _DEGRADED = "degradation", "degraded"
+
+
+def count_minute(application_id: str, attempts: int, now: datetime) -> None:
+    """Adds to the attempts reported in this minute: one write for each request."""
+    minute = _minute(now)
+    table = tables.Application
+    table(application_id, _minute_item(minute)).update(
+        actions=[
+            table.attempts.add(attempts),
+            table.swept_with.set(_minute_item(minute)),
+            table.expires_at.set(tables.expiry(now, _MINUTE_KEPT_DAYS)),
+        ]
+    )
+
+
+def to_judge(now: datetime) -> set[str]:
+    """Those that reported attempts in the last whole minute, and those that are degraded."""
+    index = tables.Application.by_sweep
+    return {item.application_id for key in (_minute_item(_minute(now) - 1), _DEGRADED) for item in index.query(key)}
+
+
+def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Policy, retention_days: int) -> Events:
+    """Writes down whether the application is degraded, and stores what there is to say. `endpoints_failing` are those
+    of its active endpoints that are in an incident; events are kept for `retention_days`.
+
+    Raises:
+        TransactWriteError: nothing was written, for another sweep was faster or DynamoDB did not answer.
+    """
+    table = tables.Application
+    try:
+        known = table.get(application_id, _ITEM, consistent_read=True)
+        version, before = int(known.version), msgspec.json.decode(known.degradation, type=Degradation)
+    except table.DoesNotExist:
+        version, before = 0, Degradation()
+    has_many = endpoints_failing >= policy.degraded_from_endpoints
+    facts = Facts(
+        endpoints_failing=endpoints_failing,
+        endpoints_active=_endpoints_active(application_id, now) if has_many or before.since else 0,
+        **_attempts(application_id, _minute(now) - 1),
+    )
+    judged, events = degradation.judge(application_id, before, facts, now, policy)
+    if judged == before:
+        return ()
+    item = table(
+        application_id,
+        _ITEM,
+        version=version + 1,
+        degradation=msgspec.json.encode(judged).decode(),
+        swept_with=_DEGRADED if judged.since else None,
+    )
+    is_unchanged = table.version == version if version else table.version.does_not_exist()
+    with TransactWrite(connection=Connection(**tables.TIMEOUTS)) as transaction:
+        transaction.save(item, condition=is_unchanged)
+        for event in events:
+            transaction.save(event_items.to_item(event, expires_at=tables.expiry(now, retention_days)))
+    return events
+
+
+def _endpoints_active(application_id: str, now: datetime) -> int:
+    """An endpoint counts in the hour in which it had an attempt; early in an hour most have had none yet."""
+    hour = stats.hour_of(now)
+    rows = hours.of_application(application_id, hour - 1, hour + 1)
+    return max(
+        (row.get("endpoints", 0) for row in rows.values()),
+        default=0,
+    )
+
+
+def _attempts(application_id: str, minute: int) -> dict[str, Any]:
+    """Those of `minute`, and the mean of the hour before it."""
+    table = tables.Application
+    between = table.item.between(_minute_item(minute - _HOUR), _minute_item(minute))
+    counts = {item.item: int(item.attempts) for item in table.query(application_id, between)}
+    last = counts.pop(_minute_item(minute), 0)
+    known = minute - min((int(item.partition("#")[2]) for item in counts), default=minute)
+    mean = round(sum(counts.values()) / known) if known >= _KNOWN_AT_LEAST else None
+    return {"attempts_per_minute": last, "attempts_per_minute_before": mean}
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
+
+
+def _minute_item(minute: int) -> str:
+    return f"minute#{minute}"

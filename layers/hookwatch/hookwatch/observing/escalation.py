@@ -1,0 +1,71 @@
+"""How far an incident has come: the steps of its warnings, the way to automatic disabling, when to look again. Pure."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from hookwatch import times
+from hookwatch.observing.health import Health, Incident
+from hookwatch.observing.policy import Policy
+
+_SWEEP = timedelta(minutes=1)
+
+
+def may_disable(health: Health, policy: Policy) -> bool:
+    default = "platform" if health.is_sourced else "hookwatch"
+    return (policy.disable_authority or default) == "hookwatch"
+
+
+def progress(health: Health, now: datetime, policy: Policy) -> float:
+    """How far the run of failures has come on the way to automatic disabling, 0 to 1. A success ends the run: an
+    endpoint that still takes some messages is never disabled for those that it refuses."""
+    if health.failing_since is None:
+        return 0.0
+    by_time = (now - health.failing_since) / policy.disables_after
+    return max(0.0, min(by_time, health.consecutive_failures / policy.disables_after_failures, 1.0))
+
+
+def steps_past(health: Health, incident: Incident, now: datetime, policy: Policy) -> tuple[int, str]:
+    """The highest step of endpoint.warning that is past: its number from 1, and its name; (0, "") before the first."""
+    way = progress(health, now, policy)
+    steps = [(f"{hours}h", now - incident.opened_at >= timedelta(hours=hours)) for hours in policy.warns_after_hours]
+    steps += [(f"{share:.0%}", way >= share) for share in policy.warns_at_progress]
+    return max(((number, name) for number, (name, is_past) in enumerate(steps, start=1) if is_past), default=(0, ""))
+
+
+def told(health: Health, now: datetime, policy: Policy) -> dict[str, Any]:
+    since = health.failing_since
+    disables_at = since + policy.disables_after if since and may_disable(health, policy) else None
+    return {
+        "progress": round(progress(health, now, policy), 3),
+        "disables_at": times.to_text(disables_at) if disables_at else None,
+    }
+
+
+def has_succeeded(health: Health, incident: Incident) -> bool:
+    """Whether an attempt has succeeded since the incident opened, or reopened."""
+    return health.last_success_at is not None and health.last_success_at > incident.announced_at
+
+
+def due_at(health: Health, policy: Policy) -> datetime | None:
+    """The earliest time at which a Tick could find something to do; None without an incident."""
+    incident, last_attempt = health.incident, health.last_attempt
+    if incident is None or last_attempt is None:
+        return None
+    silent = last_attempt.at + policy.silent_after
+    due = [silent]
+    if has_succeeded(health, incident) and health.consecutive_failures < policy.opens_after_failures:
+        due.append(last_attempt.at + _SWEEP)  # it may close any minute
+    if not health.disabled_at:
+        steps = [incident.opened_at + timedelta(hours=hours) for hours in policy.warns_after_hours]
+        steps += [_reached_at(health, share, policy) or silent for share in policy.warns_at_progress]
+        due += steps[incident.warnings :]
+        if may_disable(health, policy):
+            due.append(_reached_at(health, 1.0, policy) or silent)
+    return min(due)
+
+
+def _reached_at(health: Health, share: float, policy: Policy) -> datetime | None:
+    """When time alone brings the run so far; None while it has too few failures."""
+    if health.failing_since is None or health.consecutive_failures < share * policy.disables_after_failures:
+        return None
+    return health.failing_since + share * policy.disables_after

@@ -1,0 +1,86 @@
+"""MessageStats: hours of attempts, added up where they are written."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import chain
+
+import msgspec
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from hookwatch import tables
+from hookwatch.observing import stats
+from hookwatch.observing.signals import digest
+from hookwatch.observing.stats import Counts, Rows
+
+_SHARDS = 16  # of an application's row: an hour's turn adds to it once for each endpoint
+_WORST_READ_AT_MOST = 10_000
+
+
+def add(transaction: TransactWrite, application_id: str, endpoint_id: str, rows: Rows, retention_days: int) -> None:
+    """Puts the additions into the transaction, so that they are made when the record is written, or not at all."""
+    shard = int(digest(endpoint_id)[:8], 16) % _SHARDS
+    of_endpoint = ((_of_endpoint(application_id, endpoint_id), hour, row) for hour, row in rows.of_endpoint.items())
+    of_application = ((_of_application(application_id, shard), hour, row) for hour, row in rows.of_application.items())
+    for scope, hour, counts in chain(of_endpoint, of_application):
+        start = stats.start_of(hour)
+        actions: list[Action] = [tables.MessageStats.expires_at.set(tables.expiry(start, retention_days))]
+        actions += [Path(name).add(number) for name, number in sorted(counts.items())]
+        if scope == _of_endpoint(application_id, endpoint_id) and "failed_attempts" in counts:
+            actions.append(tables.MessageStats.application_day.set(_day(application_id, start)))
+        transaction.update(tables.MessageStats(scope, hour), actions=actions)
+
+
+def of_endpoint(application_id: str, endpoint_id: str, since: int, until: int) -> dict[int, Counts]:
+    """{hour: counts} of one monitored endpoint, for the hours from `since` to before `until`."""
+    return {int(item.hour): item.counts for item in _query(_of_endpoint(application_id, endpoint_id), since, until)}
+
+
+def of_application(application_id: str, since: int, until: int) -> dict[int, Counts]:
+    """{hour: counts} of an application, without the hours that are open in its endpoints' records."""
+    hours: dict[int, Counts] = {}
+    for shard in range(_SHARDS):
+        for item in _query(_of_application(application_id, shard), since, until):
+            hours[int(item.hour)] = stats.summed((hours.get(int(item.hour), {}), item.counts))
+    return hours
+
+
+def failures(application_id: str, since: int, until: int) -> tuple[dict[str, Counts], bool]:
+    """{endpoint id: attempts and failed attempts} of those with failures, and whether it is all of them."""
+    found: dict[str, Counts] = {}
+    left = _WORST_READ_AT_MOST
+    for day in _days(since, until):
+        index = tables.MessageStats.failures_of_day
+        for item in index.query(_day(application_id, day), scan_index_forward=False, limit=left):
+            left -= 1
+            if since <= item.hour < until:
+                endpoint_id = msgspec.json.decode(item.scope)[2]
+                found[endpoint_id] = stats.summed((found.get(endpoint_id, {}), item.counts))
+        if left == 0:
+            return found, False
+    return found, True
+
+
+def _query(scope: str, since: int, until: int) -> Iterable[tables.MessageStats]:
+    return tables.MessageStats.query(scope, tables.MessageStats.hour.between(since, until - 1))
+
+
+def _days(since: int, until: int) -> Iterator[datetime]:
+    """Newest first."""
+    day = stats.start_of(until - 1).replace(hour=0)
+    while day + timedelta(days=1) > stats.start_of(since):
+        yield day
+        day -= timedelta(days=1)
+
+
+def _of_endpoint(application_id: str, endpoint_id: str) -> str:
+    return msgspec.json.encode(("endpoint", application_id, endpoint_id)).decode()
+
+
+def _of_application(application_id: str, shard: int) -> str:
+    return msgspec.json.encode(("application", application_id, shard)).decode()
+
+
+def _day(application_id: str, moment: datetime) -> str:
+    return msgspec.json.encode((application_id, moment.date().isoformat())).decode()

@@ -1,0 +1,50 @@
+"""Application: the numbers of the rules that an application has of its own."""
+
+from typing import Any
+
+import msgspec
+from cachetools import TTLCache, cached
+
+from hookwatch import errors, tables
+from hookwatch.observing.policy import Policy
+
+CACHED_SECONDS = 60
+_CACHED_AT_MOST = 10_000
+_ITEM = "policy"
+
+
+class Policies:
+    """The policy of each application: `default`, but for the numbers that it has of its own."""
+
+    def __init__(self, default: Policy) -> None:
+        self._default = default
+        self.of = cached(TTLCache(_CACHED_AT_MOST, CACHED_SECONDS))(self.get)
+
+    def get(self, application_id: str) -> Policy:
+        return self._with(own_numbers(application_id))
+
+    def put(self, application_id: str, numbers: dict[str, Any]) -> Policy:
+        """Replaces the application's own numbers.
+
+        Raises:
+            errors.Problem: 422, one is unknown or out of its range.
+        """
+        try:
+            policy = self._with(numbers)
+        except msgspec.ValidationError as error:
+            said, _, place = str(error).partition(" - at `$.")
+            raise errors.invalid("The policy is not valid.", {"loc": [place.rstrip("`")], "msg": said}) from None
+        own = msgspec.json.encode(numbers).decode()
+        tables.Application(application_id, _ITEM).update(actions=[tables.Application.policy.set(own)])
+        return policy
+
+    def _with(self, numbers: dict[str, Any]) -> Policy:
+        return msgspec.convert(msgspec.structs.asdict(self._default) | numbers, Policy)
+
+
+def own_numbers(application_id: str) -> dict[str, Any]:
+    try:
+        item = tables.Application.get(application_id, _ITEM)
+    except tables.Application.DoesNotExist:
+        return {}
+    return msgspec.json.decode(item.policy, type=dict[str, Any])

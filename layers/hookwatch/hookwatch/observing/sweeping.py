@@ -1,0 +1,29 @@
+"""Which monitored endpoints are in an incident: the sparse index of MonitoredEndpoint."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hookwatch import tables, times
+from hookwatch.observing import stats
+from hookwatch.observing.outbox import OPEN_SHARDS
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIncident:
+    application_id: str
+    endpoint_id: str
+    due_at: datetime
+    active_hour: int
+
+    def is_active_at(self, moment: datetime) -> bool:
+        """Whether it had an attempt in this hour or the one before."""
+        return self.active_hour >= stats.hour_of(moment) - 1
+
+
+def open_incidents() -> list[OpenIncident]:
+    index = tables.MonitoredEndpoint.open_incidents
+    return [
+        OpenIncident(item.application_id, item.endpoint_id, times.from_text(item.due_at), int(item.active_hour))
+        for shard in OPEN_SHARDS
+        for item in index.query(shard)
+    ]
