@@ -11,11 +11,19 @@ import pytest
 from hookwatch import times
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
-from hookwatch.observing.signals import Attempt, EndpointChange, Report
-from tests.in_process.aws import Aws
-from tests.local_cloud.api import hook0_headers
+from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report
+from tests.in_process.aws import ROOT, Aws
+from tests.local_cloud.api import hook0_headers, svix_headers
 
 SECRET = "a-subscription-secret"  # as in the vectors
+SVIX_SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
+SVIX: dict[str, Any] = {
+    name: sample["example"]
+    for name, sample in json.loads((ROOT / "tests/samples/svix_operational_webhooks.json").read_text())[
+        "events"
+    ].items()
+}
+SVIX_APPLICATION = "app_1srOrx2ZWZBpBUvZwXKQmoEYga2"
 
 
 @pytest.fixture(autouse=True)
@@ -191,6 +199,56 @@ def test_a_subscription_that_is_not_one_is_refused(aws: Aws, source_id: str) -> 
     status, problem = hook0(aws, source_id, is_enabled="perhaps", target={"url": "ftp://example.com"})
     assert status == 422
     assert {tuple(error["loc"]) for error in problem["errors"]} == {("is_enabled",), ("target", "url")}
+
+
+def svix_source(aws: Aws, application_id: str | None = None) -> str:
+    encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
+    return sources.create(application_id, "svix", SVIX_SECRET, encryption).source_id
+
+
+def svix(aws: Aws, source_id: str, sample: Any, *, secret: str = SVIX_SECRET, age: int = 0) -> tuple[int, Any]:
+    body = json.dumps(sample)
+    headers = svix_headers("msg_1", body, secret=secret, moment=int(time.time()) - age)
+    path = f"/api/v1/operational_webhooks/sources/{source_id}"
+    answer = aws.invoke("ingest", aws.sample("ingest_hook0") | {"path": path, "body": body, "headers": headers})
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("name", [name for name in SVIX if not name.startswith("ingest.")])
+def test_a_webhook_of_svix_becomes_a_signal_of_its_application(aws: Aws, name: str) -> None:
+    source_id = svix_source(aws)
+    status, answer = svix(aws, source_id, SVIX[name])
+    assert (status, answer["accepted"], answer["ignored"]) == (202, 1, [])
+    [report] = queued(aws)
+    assert (report.application_id, report.reported_by) == (SVIX_APPLICATION, f"source:{source_id}")
+    [signal] = report.signals
+    assert isinstance(signal, EndpointChange | Announcement)
+    assert signal.type == name
+
+
+@pytest.mark.parametrize("sample", [SVIX["ingest.endpoint.disabled"], {"type": "background.done", "data": {}}])
+def test_what_svix_says_of_no_application_is_accepted_and_ignored(aws: Aws, sample: dict[str, Any]) -> None:
+    status, answer = svix(aws, svix_source(aws), sample)
+    assert (status, answer["accepted"], len(answer["ignored"])) == (202, 0, 1)
+    assert queued(aws) == []
+
+
+def test_svix_with_a_wrong_or_old_signature_is_refused(aws: Aws) -> None:
+    source_id, sample = svix_source(aws), SVIX["endpoint.created"]
+    another = "whsec_" + base64.b64encode(b"x" * 24).decode()
+    assert svix(aws, source_id, sample, secret=another)[0] == 401
+    assert svix(aws, source_id, sample, age=310)[0] == 401
+    assert queued(aws) == []
+
+
+def test_svix_for_another_application_than_its_sources_is_refused(aws: Aws) -> None:
+    assert svix(aws, svix_source(aws, "shop"), SVIX["endpoint.created"])[0] == 422
+    assert svix(aws, svix_source(aws, SVIX_APPLICATION), SVIX["endpoint.created"])[0] == 202
+
+
+def test_a_source_of_one_kind_does_not_take_the_other(aws: Aws, source_id: str) -> None:
+    assert svix(aws, source_id, SVIX["endpoint.created"])[0] == 401
+    assert hook0(aws, svix_source(aws))[0] == 401
 
 
 def test_health_needs_no_key(aws: Aws) -> None:
