@@ -17,7 +17,7 @@ from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
 from hookwatch.observing import reports, sources
 from hookwatch.observing.queue import SignalsQueue
-from hookwatch.observing.signals import Signal, to_reports
+from hookwatch.observing.signals import Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
 
 logger, metrics, settings = Logger(), Metrics(), IngestSettings.from_environment()
@@ -31,7 +31,13 @@ answer_problems(app)
 def post_signals() -> Response[str]:
     request, received_at = app.current_event, times.now()
     identity, query = identity_of(request), request.query_string_parameters
-    checked = reports.check(raw_body(request), received_at=received_at, is_strict=query.get("strict") == "true")
+    checked = reports.check(
+        reports.inflated(raw_body(request), request.headers.get("Content-Encoding", "")),
+        received_at=received_at,
+        is_strict=query.get("strict") == "true",
+        content_type=request.headers.get("Content-Type", ""),
+        application_id=query.get("application_id"),
+    )
     if not identity.is_for(checked.application_id):
         raise errors.not_found("application")
     batch_id = put(
@@ -84,7 +90,7 @@ def put(
     batch_id = new_batch_id()
     queue.put(
         to_reports(
-            signals,
+            map(without_path, signals) if settings.hide_url_paths else signals,
             application_id=application_id,
             received_at=received_at,
             reported_by=reported_by,
