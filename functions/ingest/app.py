@@ -1,6 +1,8 @@
 """HTTP → SIGNALS. What is answered with 202 is on the queue, all of it."""
 
 import secrets
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -15,8 +17,7 @@ from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
 from hookwatch.observing import reports, sources
 from hookwatch.observing.queue import SignalsQueue
-from hookwatch.observing.signals import to_reports
-from hookwatch.observing.sources import hook0
+from hookwatch.observing.signals import Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
 
 logger, metrics, settings = Logger(), Metrics(), IngestSettings.from_environment()
@@ -28,65 +29,88 @@ answer_problems(app)
 
 @app.post("/signals")
 def post_signals() -> Response[str]:
-    request, received_at, batch_id = app.current_event, times.now(), f"batch_{secrets.token_hex(12)}"
-    identity = identity_of(request)
+    request, received_at = app.current_event, times.now()
+    identity, query = identity_of(request), request.query_string_parameters
     checked = reports.check(
-        raw_body(request), received_at=received_at, is_strict=request.query_string_parameters.get("strict") == "true"
+        reports.inflated(raw_body(request), request.headers.get("Content-Encoding", "")),
+        received_at=received_at,
+        is_strict=query.get("strict") == "true",
+        content_type=request.headers.get("Content-Type", ""),
+        application_id=query.get("application_id"),
     )
     if not identity.is_for(checked.application_id):
         raise errors.not_found("application")
-    queue.put(
-        to_reports(
-            checked.signals,
-            application_id=checked.application_id,
-            received_at=received_at,
-            reported_by=f"key:{identity.key_id}",
-            batch_id=batch_id,
-            idempotency_key=request.headers.get("Idempotency-Key", ""),
-        )
+    batch_id = put(
+        checked.signals,
+        application_id=checked.application_id,
+        received_at=received_at,
+        reported_by=f"key:{identity.key_id}",
+        idempotency_key=request.headers.get("Idempotency-Key", ""),
     )
-    metrics.add_metric("SignalsAccepted", MetricUnit.Count, len(checked.signals))
     metrics.add_metric("SignalsRejected", MetricUnit.Count, len({item["index"] for item in checked.rejected}))
     metrics.add_metric("SignalsIgnored", MetricUnit.Count, len(checked.ignored))
     metrics.add_metric("UnknownFields", MetricUnit.Count, checked.unknown_fields)
-    logger.info(
-        "signals queued", application_id=checked.application_id, batch_id=batch_id, accepted=len(checked.signals)
-    )
     return accepted(len(checked.signals), batch_id, checked.rejected, checked.ignored)
 
 
 @app.post("/sources/<source_id>")
 def post_to_source(source_id: str) -> Response[str]:
-    request, received_at, batch_id = app.current_event, times.now(), f"batch_{secrets.token_hex(12)}"
+    request, received_at = app.current_event, times.now()
     headers = {name.lower(): value for name, value in request.headers.items()}
     source, body = sources.get(source_id), raw_body(request)
-    hook0.verify(headers, body, secret=source_secrets.of(source), now=received_at)
-    translated = hook0.translate(headers, body, source_id=source_id)
+    platform = sources.PLATFORMS[source.kind]
+    platform.verify(headers, body, secret=source_secrets.of(source), now=received_at)
+    translated = platform.translate(headers, body, source_id=source_id)
     if translated is None:
         metrics.add_metric("SignalsIgnored", MetricUnit.Count, 1)
-        return accepted(0, batch_id, ignored=({"index": 0, "msg": "unknown type"},))
+        return accepted(0, new_batch_id(), ignored=({"index": 0, "msg": "says nothing about a monitored endpoint"},))
     application_id, signal = translated
     if source.application_id not in (None, application_id):
         raise errors.invalid(
             "The source is for another application.", {"loc": ["application_id"], "msg": "another one"}
         )
-    queue.put(
-        to_reports(
-            [signal],
-            application_id=application_id,
-            received_at=received_at,
-            reported_by=f"source:{source_id}",
-            batch_id=batch_id,
-        )
-    )
-    metrics.add_metric("SignalsAccepted", MetricUnit.Count, 1)
-    logger.info("signals queued", application_id=application_id, batch_id=batch_id, accepted=1, source_id=source_id)
+    batch_id = put([signal], application_id=application_id, received_at=received_at, reported_by=f"source:{source_id}")
     return accepted(1, batch_id)
 
 
 @app.get("/health")
 def get_health() -> dict[str, str]:
     return {"status": "ok", "version": hookwatch.__version__}
+
+
+def put(
+    signals: Collection[Signal],
+    *,
+    application_id: str,
+    received_at: datetime,
+    reported_by: str,
+    idempotency_key: str = "",
+) -> str:
+    """Puts them on SIGNALS, all or none known of. The batch's id, under which the log has them."""
+    batch_id = new_batch_id()
+    queue.put(
+        to_reports(
+            map(without_path, signals) if settings.hide_url_paths else signals,
+            application_id=application_id,
+            received_at=received_at,
+            reported_by=reported_by,
+            batch_id=batch_id,
+            idempotency_key=idempotency_key,
+        )
+    )
+    metrics.add_metric("SignalsAccepted", MetricUnit.Count, len(signals))
+    logger.info(
+        "signals queued",
+        application_id=application_id,
+        batch_id=batch_id,
+        accepted=len(signals),
+        reported_by=reported_by,
+    )
+    return batch_id
+
+
+def new_batch_id() -> str:
+    return f"batch_{secrets.token_hex(12)}"
 
 
 def accepted(

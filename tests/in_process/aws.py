@@ -32,6 +32,7 @@ SETTINGS = {
     "RETRY_SCHEDULE": "5,60,300,1800",
     "ALLOWED_NETWORKS": "127.0.0.0/8",
     "ALLOW_HTTP": "true",
+    "HIDE_URL_PATHS": "false",
 }
 _TABLE_PROPERTIES = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
 

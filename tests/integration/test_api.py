@@ -275,6 +275,15 @@ def test_a_source_that_is_none_is_refused(aws: Aws, wrong: dict[str, Any]) -> No
     assert call(aws, "POST", "/sources", body)[0] == 422
 
 
+@pytest.mark.parametrize("secret", ["a-secret-of-another-form", "whsec_not/base64/é!", "whsec_", 5])
+def test_a_source_of_svix_takes_a_secret_of_svix_only(aws: Aws, secret: Any) -> None:
+    body = {"application_id": None, "kind": "svix", "secret": secret}
+    status, problem = call(aws, "POST", "/sources", body)
+    assert (status, problem["errors"][0]["loc"]) == (422, ["secret"])
+    assert "another-form" not in json.dumps(problem)
+    assert call(aws, "POST", "/sources", body | {"secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="})[0] == 201
+
+
 def test_a_source_for_every_application_needs_a_key_for_every_application(aws: Aws) -> None:
     body = {"application_id": None, "kind": "hook0", "secret": "a-subscription-secret"}
     assert call(aws, "POST", "/sources", body, applications="shop")[0] == 404

@@ -1,6 +1,7 @@
 """HTTP → SIGNALS."""
 
 import base64
+import gzip
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,20 @@ import pytest
 from hookwatch import times
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
-from hookwatch.observing.signals import Attempt, EndpointChange, Report
-from tests.in_process.aws import Aws
-from tests.local_cloud.api import hook0_headers
+from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report
+from hookwatch.settings import IngestSettings
+from tests.in_process.aws import ROOT, Aws
+from tests.local_cloud.api import hook0_headers, svix_headers
 
 SECRET = "a-subscription-secret"  # as in the vectors
+SVIX_SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
+SVIX: dict[str, Any] = {
+    name: sample["example"]
+    for name, sample in json.loads((ROOT / "tests/samples/svix_operational_webhooks.json").read_text())[
+        "events"
+    ].items()
+}
+SVIX_APPLICATION = "app_1srOrx2ZWZBpBUvZwXKQmoEYga2"
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +175,94 @@ def test_a_body_that_arrives_as_base64_is_the_same_body(aws: Aws) -> None:
     assert aws.invoke("ingest", event)["statusCode"] == 202
 
 
+def post_encoded(
+    aws: Aws, body: bytes, headers: dict[str, str], *, inflated: bool = False, **query: str
+) -> tuple[int, dict[str, Any]]:
+    """As API Gateway hands it on: bytes of a binary media type as base64, and a body that it inflated as text."""
+    event = aws.sample("ingest")
+    told = {"body": body.decode()} if inflated else {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    event |= told | {"headers": event["headers"] | headers, "queryStringParameters": query or None}
+    answer = aws.invoke("ingest", event)
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+NDJSON, GZIP = {"Content-Type": "application/x-ndjson"}, {"content-encoding": "gzip"}
+
+
+@pytest.mark.parametrize("is_gzip", [False, True])
+def test_lines_are_queued_for_the_application_of_the_query(aws: Aws, is_gzip: bool) -> None:
+    body = "\n".join(
+        [json.dumps(attempt(message_id="l1")), "", "{broken", json.dumps(attempt(message_id="l2"))]
+    ).encode()
+    content, headers = (gzip.compress(body), NDJSON | GZIP) if is_gzip else (body, NDJSON)
+    status, answer = post_encoded(aws, content, headers, application_id="shop")
+    assert (status, answer["accepted"]) == (202, 2)
+    assert [item["index"] for item in answer["rejected"]] == [1]
+    [report] = queued(aws)
+    assert (report.application_id, len(report.signals)) == ("shop", 2)
+
+
+def test_lines_are_for_an_application_that_the_key_is_for(aws: Aws) -> None:
+    event = aws.sample("ingest")
+    event["requestContext"]["authorizer"]["applications"] = "warehouse"
+    event |= {
+        "body": json.dumps(attempt()),
+        "headers": event["headers"] | NDJSON,
+        "queryStringParameters": {"application_id": "shop"},
+    }
+    assert aws.invoke("ingest", event)["statusCode"] == 404
+    assert queued(aws) == []
+
+
+@pytest.mark.parametrize("inflated", [False, True])
+def test_gzip_is_accepted_whether_or_not_api_gateway_inflated_it(aws: Aws, inflated: bool) -> None:
+    body = json.dumps({"application_id": "shop", "signals": [attempt(message_id=f"zipped-{inflated}")]}).encode()
+    status, answer = post_encoded(aws, body if inflated else gzip.compress(body), GZIP, inflated=inflated)
+    assert (status, answer["accepted"]) == (202, 1)
+    assert len(queued(aws)) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        pytest.param(gzip.compress(b" " * 5_000_000), GZIP, 413, id="a bomb"),
+        pytest.param(gzip.compress(b"\n" * 5_000_000), NDJSON | GZIP, 413, id="a bomb of lines"),
+        pytest.param(gzip.compress(b'{"application_id": "shop"')[:-4], GZIP, 422, id="cut off"),
+        pytest.param(b"x", {"Content-Encoding": "br"}, 415, id="brotli"),
+        pytest.param(b"{}", NDJSON, 422, id="lines of no application"),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_refused(aws: Aws, body: bytes, headers: dict[str, str], status: int) -> None:
+    answered, problem = post_encoded(aws, body, headers)
+    assert (answered, problem["status"]) == (status, status)
+    assert queued(aws) == []
+
+
+@pytest.fixture
+def hidden_paths(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deployment has HideUrlPaths."""
+    monkeypatch.setenv("HIDE_URL_PATHS", "true")
+    monkeypatch.setattr(aws.function("ingest"), "settings", IngestSettings.from_environment())
+
+
+@pytest.mark.usefixtures("hidden_paths")
+def test_where_paths_are_hidden_none_comes_through_the_door(aws: Aws, source_id: str) -> None:
+    url = "https://user:pw@erp.example.com/t0ken?t0ken"
+    change = {"type": "endpoint.updated", "endpoint_id": "erp", "url": url, "occurred_at": now()}
+    changes = {"url": {"from": url, "to": url}}
+    assert post(aws, {"application_id": "shop", "signals": [change | {"changes": changes}]})[0] == 202
+    assert hook0(aws, source_id)[0] == 202
+    messages = [message["body"] for message in aws.take("Signals")]
+    assert len(messages) == 2
+    assert all('"url":"https://erp.example.com"' in message for message in messages)
+    assert not any("t0ken" in message or "/hooks" in message for message in messages)
+
+
+def test_paths_are_shown_otherwise(aws: Aws, source_id: str) -> None:
+    assert hook0(aws, source_id)[0] == 202
+    assert "https://erp.example.com/hooks/billing" in aws.take("Signals")[0]["body"]
+
+
 def test_a_wrong_signature_is_refused(aws: Aws, source_id: str) -> None:
     status, problem = hook0(aws, source_id, secret="another-secret")
     assert (status, problem["id"]) == (401, "unauthorized")
@@ -191,6 +289,56 @@ def test_a_subscription_that_is_not_one_is_refused(aws: Aws, source_id: str) -> 
     status, problem = hook0(aws, source_id, is_enabled="perhaps", target={"url": "ftp://example.com"})
     assert status == 422
     assert {tuple(error["loc"]) for error in problem["errors"]} == {("is_enabled",), ("target", "url")}
+
+
+def svix_source(aws: Aws, application_id: str | None = None) -> str:
+    encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
+    return sources.create(application_id, "svix", SVIX_SECRET, encryption).source_id
+
+
+def svix(aws: Aws, source_id: str, sample: Any, *, secret: str = SVIX_SECRET, age: int = 0) -> tuple[int, Any]:
+    body = json.dumps(sample)
+    headers = svix_headers("msg_1", body, secret=secret, moment=int(time.time()) - age)
+    path = f"/api/v1/operational_webhooks/sources/{source_id}"
+    answer = aws.invoke("ingest", aws.sample("ingest_hook0") | {"path": path, "body": body, "headers": headers})
+    return answer["statusCode"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("name", [name for name in SVIX if not name.startswith("ingest.")])
+def test_a_webhook_of_svix_becomes_a_signal_of_its_application(aws: Aws, name: str) -> None:
+    source_id = svix_source(aws)
+    status, answer = svix(aws, source_id, SVIX[name])
+    assert (status, answer["accepted"], answer["ignored"]) == (202, 1, [])
+    [report] = queued(aws)
+    assert (report.application_id, report.reported_by) == (SVIX_APPLICATION, f"source:{source_id}")
+    [signal] = report.signals
+    assert isinstance(signal, EndpointChange | Announcement)
+    assert signal.type == name
+
+
+@pytest.mark.parametrize("sample", [SVIX["ingest.endpoint.disabled"], {"type": "background.done", "data": {}}])
+def test_what_svix_says_of_no_application_is_accepted_and_ignored(aws: Aws, sample: dict[str, Any]) -> None:
+    status, answer = svix(aws, svix_source(aws), sample)
+    assert (status, answer["accepted"], len(answer["ignored"])) == (202, 0, 1)
+    assert queued(aws) == []
+
+
+def test_svix_with_a_wrong_or_old_signature_is_refused(aws: Aws) -> None:
+    source_id, sample = svix_source(aws), SVIX["endpoint.created"]
+    another = "whsec_" + base64.b64encode(b"x" * 24).decode()
+    assert svix(aws, source_id, sample, secret=another)[0] == 401
+    assert svix(aws, source_id, sample, age=310)[0] == 401
+    assert queued(aws) == []
+
+
+def test_svix_for_another_application_than_its_sources_is_refused(aws: Aws) -> None:
+    assert svix(aws, svix_source(aws, "shop"), SVIX["endpoint.created"])[0] == 422
+    assert svix(aws, svix_source(aws, SVIX_APPLICATION), SVIX["endpoint.created"])[0] == 202
+
+
+def test_a_source_of_one_kind_does_not_take_the_other(aws: Aws, source_id: str) -> None:
+    assert svix(aws, source_id, SVIX["endpoint.created"])[0] == 401
+    assert hook0(aws, svix_source(aws))[0] == 401
 
 
 def test_health_needs_no_key(aws: Aws) -> None:

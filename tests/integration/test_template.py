@@ -124,3 +124,7 @@ def test_a_generated_secret_has_letters_and_digits_on_aws_and_on_the_local_cloud
     for properties in of_type("AWS::SecretsManager::Secret").values():
         assert properties["GenerateSecretString"]["ExcludePunctuation"] is True
         assert properties["GenerateSecretString"]["ExcludeCharacters"]
+
+
+def test_lines_of_signals_arrive_as_the_bytes_they_were_and_json_as_text() -> None:
+    assert RESOURCES["RestApi"]["Properties"]["BinaryMediaTypes"] == ["application/x-ndjson"]

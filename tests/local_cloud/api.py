@@ -1,11 +1,13 @@
-"""A client of Hookwatch's API, and of the way in for a Hook0 source."""
+"""A client of Hookwatch's API, and of the ways in for sources."""
 
 import hashlib
 import hmac
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
+from standardwebhooks import Webhook
 
 from tests.local_cloud.cloud import Stack
 
@@ -44,6 +46,11 @@ class Api:
         headers = hook0_headers(event_type, event_id, body, secret=secret, moment=int(time.time()))
         return requests.post(f"{self.base}/sources/{source_id}", data=body, headers=headers, timeout=30)
 
+    def post_as_svix(self, source_id: str, webhook_id: str, body: str, *, secret: str) -> requests.Response:
+        """As Svix sends: without a key."""
+        headers = svix_headers(webhook_id, body, secret=secret, moment=int(time.time()))
+        return requests.post(f"{self.base}/sources/{source_id}", data=body.encode(), headers=headers, timeout=30)
+
 
 def hook0_headers(event_type: str, event_id: str, body: bytes, *, secret: str, moment: int) -> dict[str, str]:
     """Signed as Hook0 signs: over the moment, two headers and the body."""
@@ -55,4 +62,14 @@ def hook0_headers(event_type: str, event_id: str, body: bytes, *, secret: str, m
         "X-Event-Id": event_id,
         "X-Event-Type": event_type,
         "X-Hook0-Signature": f"t={moment},h={names},v1={code}",
+    }
+
+
+def svix_headers(webhook_id: str, body: str, *, secret: str, moment: int) -> dict[str, str]:
+    """Signed as Svix signs, which is Standard Webhooks' way under names of its own."""
+    return {
+        "Content-Type": "application/json",
+        "Svix-Id": webhook_id,
+        "Svix-Timestamp": str(moment),
+        "Svix-Signature": Webhook(secret).sign(webhook_id, datetime.fromtimestamp(moment, UTC), body),
     }

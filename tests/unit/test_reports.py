@@ -1,4 +1,7 @@
+import gzip
 import json
+import tracemalloc
+import zlib
 from datetime import timedelta
 from typing import Any
 
@@ -421,3 +424,155 @@ def test_a_megabyte_is_accepted_and_a_byte_more_is_a_413() -> None:
 
     assert len(reports.check(padded, received_at=START, is_strict=False).signals) == 1
     assert (refused(padded + b" ").status, refused(padded + b" ").id) == (413, "too_large")
+
+
+# ── NDJSON ──
+
+
+def lines(*signals: Any) -> bytes:
+    return b"\n".join(json.dumps(signal).encode() for signal in signals)
+
+
+def check_lines(
+    content: bytes, *, application_id: str | None = APPLICATION_ID, type_: str = reports.NDJSON, is_strict: bool = False
+) -> Checked:
+    return reports.check(
+        content, received_at=START, is_strict=is_strict, content_type=type_, application_id=application_id
+    )
+
+
+@pytest.mark.parametrize(
+    "type_", ["application/x-ndjson", "application/x-ndjson; charset=utf-8", "Application/X-NDJSON"]
+)
+@pytest.mark.parametrize("content", [lines(SUCCEEDED, UPDATED), lines(SUCCEEDED, UPDATED) + b"\n"])
+def test_a_signal_a_line_is_the_same_as_a_list_of_them(type_: str, content: bytes) -> None:
+    assert check_lines(content, type_=type_) == check(SUCCEEDED, UPDATED)
+
+
+def test_blank_lines_do_not_count() -> None:
+    content = b"\n\r\n \t\n".join([b"", lines(SUCCEEDED), b'{"broken', lines(UPDATED) + b"\r", b""])
+
+    checked = check_lines(content)
+
+    assert len(checked.signals) == 2
+    assert [item["index"] for item in checked.rejected] == [1]
+
+
+@pytest.mark.parametrize(
+    ("line", "loc"),
+    [
+        (b"{", []),
+        (b"x", []),
+        (b'{"type": NaN}', []),
+        (b"\xff\xfe", []),
+        (b"\xef\xbb\xbf" + lines(SUCCEEDED), []),
+        (b"[" * 100_000, []),
+        (lines(SUCCEEDED) + b" " + lines(SUCCEEDED), []),
+        (lines(SUCCEEDED) + b"\r" + lines(SUCCEEDED), []),
+        (lines({**SUCCEEDED, "application_id": APPLICATION_ID}), ["application_id"]),
+        (lines({**SUCCEEDED, "application_id": SECRET}), ["application_id"]),
+        (lines({**SUCCEEDED, "attempt_number": SECRET}), ["attempt_number"]),
+        (b"null", []),
+        (b"[]", []),
+        (lines(SUCCEEDED).replace(b"m_17", b"\xff"), []),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_broken_line_is_rejected_with_its_index_and_the_rest_is_accepted(line: bytes, loc: list[str]) -> None:
+    checked = check_lines(b"\n".join([lines(SUCCEEDED), line, lines(UPDATED)]))
+
+    assert len(checked.signals) == 2
+    assert [(item["index"], item["loc"]) for item in checked.rejected] == [(1, loc)]
+    assert SECRET not in json.dumps(checked.rejected)
+
+
+def test_strict_refuses_all_lines_for_a_broken_one() -> None:
+    with pytest.raises(Problem) as caught:
+        check_lines(lines(SUCCEEDED) + b"\n{", is_strict=True)
+
+    assert (caught.value.status, caught.value.errors[0]["index"]) == (422, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b" \r\n", b"\n".join([b"{}"] * 1001), b"x\n" * 400_000])
+def test_no_line_and_more_than_a_thousand_are_a_422(content: bytes) -> None:
+    with pytest.raises(Problem, match="422"):
+        check_lines(content)
+
+
+@pytest.mark.parametrize("application_id", [None, "", "*", "a b", "x" * 257])
+def test_lines_without_an_application_are_a_422(application_id: str | None) -> None:
+    with pytest.raises(Problem) as caught:
+        check_lines(lines(SUCCEEDED), application_id=application_id)
+
+    assert (caught.value.status, caught.value.errors[0]["loc"]) == (422, ["application_id"])
+
+
+def test_lines_of_more_than_a_megabyte_are_a_413() -> None:
+    with pytest.raises(Problem, match="413"):
+        check_lines(b"\n" * 1_000_001)
+
+
+# ── gzip ──
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip "])
+def test_gzip_is_inflated(encoding: str) -> None:
+    assert reports.inflated(gzip.compress(body(SUCCEEDED)), encoding) == body(SUCCEEDED)
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", "gzip"])
+def test_what_has_been_inflated_on_the_way_stays_as_it_is(encoding: str) -> None:
+    assert reports.inflated(body(SUCCEEDED), encoding) == body(SUCCEEDED)
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "compress", "gzip, gzip", "gzip;q=1", "é"])
+def test_another_encoding_is_a_415(encoding: str) -> None:
+    with pytest.raises(Problem) as caught:
+        reports.inflated(b"", encoding)
+
+    assert (caught.value.status, caught.value.id) == (415, "unsupported_media_type")
+
+
+WHOLE = gzip.compress(body(SUCCEEDED))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        WHOLE[:2],
+        WHOLE[:10],
+        WHOLE[:-1],
+        WHOLE[:-9],
+        WHOLE[:-8] + b"\0" * 8,
+        WHOLE[:12] + b"\xff" * 8 + WHOLE[20:],
+        WHOLE + b"\0",
+        WHOLE + WHOLE,
+        b"\x1f\x8b" + b"\xff" * 100,
+        gzip.compress(b"") * 100_000,
+    ],
+    ids=lambda content: f"{len(content)} {content[:4]!r}",
+)
+def test_broken_gzip_is_a_422(content: bytes) -> None:
+    with pytest.raises(Problem, match="422"):
+        reports.inflated(content, "gzip")
+
+
+@pytest.mark.parametrize("size", [0, 1_000_000])
+def test_up_to_a_megabyte_is_inflated(size: int) -> None:
+    assert len(reports.inflated(gzip.compress(b" " * size), "gzip")) == size
+
+
+def bomb(megabytes: int) -> bytes:
+    member = zlib.compressobj(9, wbits=31)
+    return b"".join(member.compress(b"\0" * 1_000_000) for _ in range(megabytes)) + member.flush()
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b" " * 1_000_001), bomb(200)], ids=["a byte more", "a bomb"])
+def test_what_inflates_to_more_than_a_megabyte_is_a_413_before_it_is_inflated(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(Problem, match="413"):
+            reports.inflated(content, "gzip")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()

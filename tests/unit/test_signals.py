@@ -16,6 +16,7 @@ from hookwatch.observing.signals import (
     Signal,
     digest,
     to_reports,
+    without_path,
 )
 from tests.unit.factories import APPLICATION_ID, at, change, failure, report, success
 
@@ -205,3 +206,44 @@ def test_times_in_any_zone_read_as_the_same_moment() -> None:
 def test_what_is_no_report_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Report.from_json(text)
+
+
+# ── without paths ──
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://erp.example.com/hooks/t0ken", "https://erp.example.com"),
+        ("http://127.0.0.1:8000/t0ken", "http://127.0.0.1:8000"),
+        ("https://[2001:db8::1]:8443/t0ken", "https://[2001:db8::1]:8443"),
+        ("HTTPS://erp.example.com/t0ken", "HTTPS://erp.example.com"),
+        ("https://erp.example.com?t0ken", "https://erp.example.com"),
+        ("https://erp.example.com#t0ken", "https://erp.example.com"),
+        ("https://erp.example.com\\t0ken", "https://erp.example.com"),
+        ("https://erp.example.com", "https://erp.example.com"),
+        ("https://b[/t0ken", "https://b["),
+        ("https:///t0ken", "https://"),
+    ],
+)
+def test_a_url_without_its_path_is_scheme_and_host(url: str, told: str) -> None:
+    changes = {"url": {"from": url, "to": None}, "targets": {"to": [{"primary": url}, "no URL", 5]}}
+    signal = without_path(change("endpoint.updated", 1, configuration={"url": url, "labels": {}}, changes=changes))
+
+    assert isinstance(signal, EndpointChange)
+    assert signal.configuration == {"url": told, "labels": {}}
+    assert signal.changes == {"url": {"from": told, "to": None}, "targets": {"to": [{"primary": told}, "no URL", 5]}}
+
+
+@pytest.mark.parametrize("signal", [success(1), change("endpoint.deleted", 1)])
+def test_a_signal_that_has_no_url_stays_as_it_is(signal: Signal) -> None:
+    assert without_path(signal) == signal
+
+
+def test_a_change_of_the_path_alone_stays_a_fact_of_its_own() -> None:
+    one, other = (
+        change("endpoint.updated", 1, signal_id=path, configuration={"url": f"https://erp.example.com/{path}"})
+        for path in ("a", "b")
+    )
+
+    assert ids([without_path(one)]) != ids([without_path(other)])

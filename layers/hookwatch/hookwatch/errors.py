@@ -40,6 +40,11 @@ def too_large(detail: str) -> Problem:
     return Problem(413, "too_large", detail)
 
 
+def unsupported(detail: str) -> Problem:
+    """415: the body is in a form that the route does not read."""
+    return Problem(415, "unsupported_media_type", detail)
+
+
 def unavailable(detail: str) -> Problem:
     """503: AWS did not take it, or not all of it. Repeating the request is safe."""
     return Problem(503, "unavailable", detail, retry_after_seconds=1)

@@ -84,6 +84,7 @@ class AuthorizerSettings(_FromEnvironment):
 class IngestSettings(_FromEnvironment):
     signals_queue_url: str
     secrets_encryption_key: str
+    hide_url_paths: bool
 
 
 @dataclass(frozen=True, slots=True)

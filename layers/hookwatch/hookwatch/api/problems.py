@@ -54,7 +54,7 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler(RequestUnsupportedContentType)
     def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
-        return to_response(Problem(415, "unsupported_media_type", "Send application/json."))
+        return to_response(errors.unsupported("Send application/json."))
 
     @app.exception_handler([BotoCoreError, ClientError, PynamoDBException])
     def _aws(error: Exception) -> Response[str]:

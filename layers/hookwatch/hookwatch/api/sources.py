@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
@@ -12,7 +12,7 @@ from hookwatch.api import answer, api_url, is_visible
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
 from hookwatch.observing.reports import Id
-from hookwatch.observing.sources import Source
+from hookwatch.observing.sources import Source, svix
 from hookwatch.settings import ApiSettings
 
 router = APIGatewayRouter()
@@ -27,6 +27,13 @@ class SourceBody(BaseModel):
     application_id: Id | None
     kind: sources.Kind
     secret: Annotated[str, Field(min_length=16, max_length=512)]
+
+    @field_validator("secret")
+    @classmethod
+    def _is_of_its_kind(cls, secret: str, info: ValidationInfo) -> str:
+        if info.data.get("kind") == "svix":
+            svix.key_of(secret)
+        return secret
 
 
 def view(source: Source) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -26,8 +28,11 @@ from hookwatch.observing.signals import Attempt, EndpointChange, Signal
 
 REQUEST_BYTES = 1_000_000
 SIGNALS_AT_MOST = 1_000
+NDJSON = "application/x-ndjson"
 OLDEST = timedelta(days=7)
 FARTHEST_AHEAD = timedelta(minutes=5)
+
+Item = TypeVar("Item")
 
 
 def without_secrets(url: str) -> str:
@@ -201,18 +206,80 @@ class Checked:
     unknown_fields: int
 
 
-def check(body: bytes, *, received_at: datetime, is_strict: bool) -> Checked:
-    """Reads `{"application_id", "signals": […]}`.
+def inflated(body: bytes, content_encoding: str) -> bytes:
+    """The body without its Content-Encoding. No more than a megabyte and a byte is ever inflated.
+
+    Raises:
+        errors.Problem: 413 over 1 MB; 415, an encoding that is not read here; 422, it is not one member of gzip.
+    """
+    match content_encoding.strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" if body.startswith(_GZIP):
+            return _gunzipped(body)
+        case "gzip":
+            # API Gateway inflates what says gzip and leaves the header there ("Call an API method with a compressed
+            # payload"); the local cloud does not. What does not begin as gzip has been inflated on the way.
+            return body
+        case _:
+            raise errors.unsupported("Content-Encoding may be gzip.")
+
+
+_GZIP = b"\x1f\x8b"  # RFC 1952 §2.3.1
+
+
+def _gunzipped(body: bytes) -> bytes:
+    member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: gzip
+    try:
+        content = member.decompress(body, REQUEST_BYTES + 1)
+    except zlib.error:
+        raise errors.invalid("The body is not gzip.") from None
+    _fit(content)
+    if not member.eof or member.unused_data:
+        raise errors.invalid("The body is not one whole member of gzip.")
+    return content
+
+
+def check(
+    body: bytes,
+    *,
+    received_at: datetime,
+    is_strict: bool,
+    content_type: str = "application/json",
+    application_id: str | None = None,
+) -> Checked:
+    """Reads `{"application_id", "signals": […]}`, or NDJSON: a signal a line, all of `application_id`.
 
     Raises:
         errors.Problem: 413 over 1 MB; 422 where it is no list of 1 to 1,000 signals, or, when strict, one is malformed.
     """
-    application_id, items = _envelope(body)
+    _fit(body)
+    if content_type.partition(";")[0].strip().lower() == NDJSON:
+        application_id = _application(application_id)
+        items = [_line(line) for line in _not_too_many(_lines(body))]
+    else:
+        application_id, items = _envelope(body)
+    checked = _checked(application_id, items, received_at)
+    if is_strict and checked.rejected:
+        raise errors.invalid("A signal is malformed, and the request is strict.", *checked.rejected)
+    return checked
+
+
+@dataclass(frozen=True, slots=True)
+class _BrokenLine:
+    loc: list[str]
+    msg: str
+
+
+def _checked(application_id: str, items: Iterable[Any], received_at: datetime) -> Checked:
     accepted: list[Signal] = []
     rejected: list[dict[str, Any]] = []
     ignored: list[dict[str, Any]] = []
     unknown = 0
     for index, item in enumerate(items):
+        if isinstance(item, _BrokenLine):
+            rejected.append({"index": index, "loc": item.loc, "msg": item.msg})
+            continue
         try:
             signal = _SIGNAL.validate_python(item)
             built = signal.to_signal()
@@ -226,8 +293,6 @@ def check(body: bytes, *, received_at: datetime, is_strict: bool) -> Checked:
             ignored.append({"index": index, "msg": "more than 5 minutes ahead"})
         else:
             accepted.append(built)
-    if is_strict and rejected:
-        raise errors.invalid("A signal is malformed, and the request is strict.", *rejected)
     return Checked(application_id, tuple(accepted), tuple(rejected), tuple(ignored), unknown)
 
 
@@ -257,21 +322,44 @@ def _fields(signal: _AttemptReport | _ChangeReport) -> set[str]:
     return set(type(signal).model_fields)
 
 
-def _envelope(body: bytes) -> tuple[str, list[Any]]:
+def _fit(body: bytes) -> None:
     if len(body) > REQUEST_BYTES:
         raise errors.too_large(f"The body is longer than {REQUEST_BYTES:,} bytes.")
+
+
+def _envelope(body: bytes) -> tuple[str, list[Any]]:
     document = parse_json(body)
     if not isinstance(document, dict) or not isinstance(document.get("signals"), list):
         raise errors.invalid('The body must be {"application_id": "…", "signals": [ … ]}.')
+    return _application(document.get("application_id")), _not_too_many(document["signals"])
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip(b" \t\r")]
+
+
+def _not_too_many(items: list[Item]) -> list[Item]:
+    if not 1 <= len(items) <= SIGNALS_AT_MOST:
+        raise errors.invalid(f"There must be 1 to {SIGNALS_AT_MOST:,} signals, not {len(items):,}.")
+    return items
+
+
+def _line(line: bytes) -> Any:
     try:
-        application_id = _APPLICATION_ID.validate_python(document.get("application_id"))
+        document = parse_json(line)
+    except errors.Problem:
+        return _BrokenLine([], "The line is not JSON.")
+    if isinstance(document, dict) and "application_id" in document:
+        return _BrokenLine(["application_id"], "The application is named in the query, not in a line.")
+    return document
+
+
+def _application(application_id: Any) -> str:
+    try:
+        return _APPLICATION_ID.validate_python(application_id)
     except ValidationError as error:
         wrong = [{**problem, "loc": ["application_id"]} for problem in problems(error)]
         raise errors.invalid("application_id is not an id.", *wrong) from None
-    items = document["signals"]
-    if not 1 <= len(items) <= SIGNALS_AT_MOST:
-        raise errors.invalid(f"signals must hold 1 to {SIGNALS_AT_MOST:,} signals, not {len(items):,}.")
-    return application_id, items
 
 
 def _refuse_constant(name: str) -> Any:

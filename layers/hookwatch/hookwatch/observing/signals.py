@@ -1,6 +1,7 @@
 """Signals, the facts that a platform reports: as the rules see them and as they travel on SIGNALS."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
@@ -127,6 +128,31 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             ValueError: it is not one.
         """
         return msgspec.json.decode(text, type=cls)
+
+
+def without_path(signal: Signal) -> Signal:
+    """The signal with the URLs of its configuration and changes cut down to scheme and host."""
+    if not isinstance(signal, EndpointChange):
+        return signal
+    url = {"url": _without_path(signal.configuration["url"])} if "url" in signal.configuration else {}
+    return msgspec.structs.replace(
+        signal, configuration={**signal.configuration, **url}, changes=_without_path(signal.changes)
+    )
+
+
+_SCHEME_AND_HOST = re.compile(r"https?://[^/?#\\]*", re.IGNORECASE)
+
+
+def _without_path(value: Any) -> Any:
+    match value:
+        case dict():
+            return {field: _without_path(inner) for field, inner in value.items()}
+        case list():
+            return [_without_path(inner) for inner in value]
+        case str() if host := _SCHEME_AND_HOST.match(value):
+            return host[0]
+        case _:
+            return value
 
 
 def digest(*parts: str) -> str:

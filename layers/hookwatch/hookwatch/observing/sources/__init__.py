@@ -1,17 +1,32 @@
 """Where foreign platforms post their own webhooks: each with its own signature and its own words."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from datetime import datetime
+from typing import Literal, Protocol
 
 from cachetools import TTLCache, cached
 
 from hookwatch import errors, tables, times
 from hookwatch.encryption import Encryption
+from hookwatch.observing.signals import Signal
+from hookwatch.observing.sources import hook0, svix
 
 _CACHED_AT_MOST, _CACHED_SECONDS = 1_000, 300
 
-Kind = Literal["hook0"]
+Kind = Literal["hook0", "svix"]
+
+
+class Platform(Protocol):
+    """A foreign platform: how it signs, and what its words mean. `headers` have lower-case names."""
+
+    def verify(self, headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime) -> None: ...
+
+    def translate(self, headers: Mapping[str, str], body: bytes, *, source_id: str) -> tuple[str, Signal] | None: ...
+
+
+PLATFORMS: Mapping[str, Platform] = {"hook0": hook0, "svix": svix}
 
 
 @dataclass(frozen=True, slots=True)
