@@ -9,15 +9,16 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pynamodb.exceptions import PynamoDBException
 
 import hookwatch
 from hookwatch import errors, times
 from hookwatch.api import BASE_PATH, answer, identity_of, raw_body
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
-from hookwatch.observing import reports, sources
+from hookwatch.observing import applications, reports, sources
 from hookwatch.observing.queue import SignalsQueue
-from hookwatch.observing.signals import Signal, to_reports, without_path
+from hookwatch.observing.signals import Attempt, Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
 
 logger, metrics, settings = Logger(), Metrics(), IngestSettings.from_environment()
@@ -73,6 +74,16 @@ def post_to_source(source_id: str) -> Response[str]:
     return accepted(1, batch_id)
 
 
+def count_minute(application_id: str, attempts: int, now: datetime) -> None:
+    """For the sweeper, which compares minutes. What is on the queue is not refused for want of it."""
+    if attempts:
+        try:
+            applications.count_minute(application_id, attempts, now)
+        except PynamoDBException:
+            logger.exception("the minute of an application was not counted", application_id=application_id)
+            metrics.add_metric("MinutesNotCounted", MetricUnit.Count, 1)
+
+
 @app.get("/health")
 def get_health() -> dict[str, str]:
     return {"status": "ok", "version": hookwatch.__version__}
@@ -98,6 +109,7 @@ def put(
             idempotency_key=idempotency_key,
         )
     )
+    count_minute(application_id, sum(isinstance(signal, Attempt) for signal in signals), received_at)
     metrics.add_metric("SignalsAccepted", MetricUnit.Count, len(signals))
     logger.info(
         "signals queued",

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from hookwatch.errors import Problem
 from hookwatch.observing import incidents
 from hookwatch.observing.health import Health
-from hookwatch.observing.incidents import Policy
+from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, EndpointChange
 from hookwatch.observing.sources import svix
 from tests.unit.factories import report, schema_errors
@@ -210,12 +210,12 @@ def test_no_type_is_no_signal() -> None:
     assert translate({}) is None
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_every_change_becomes_an_event_that_its_schema_accepts(name: str) -> None:
+@pytest.mark.parametrize("name", [*CHANGES, *ANNOUNCEMENTS])
+def test_whatever_svix_says_becomes_an_event_that_its_schema_accepts(name: str) -> None:
     application_id, signal = translate(SAMPLES[name])
     health = Health(application_id=application_id, endpoint_id=signal.endpoint_id)
 
-    _, events = incidents.fold(health, [report(signal)], Policy())
+    _, events = incidents.fold(health, [report(signal)], {}, Policy())
 
     assert [(event.type, schema_errors(event)) for event in events] == [(name, [])]
 
