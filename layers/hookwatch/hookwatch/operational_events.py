@@ -29,12 +29,11 @@ def event_id(application_id: str, event_type: str, *derived_from: str) -> str:
 
 def to_payload(event: OperationalEvent) -> dict[str, Any]:
     """`{"type", "timestamp", "data"}` as receivers get it and the API shows it."""
-    data = {
-        "application_id": event.application_id,
-        "summary": _summary(event),
-        "severity": _severity(event),
-        **event.data,
-    }
+    if event.type in CATALOGUE:
+        summary, severity = _summary(event), _severity(event)
+    else:  # an application's own type: whoever posted the event said both
+        summary, severity = event.data["summary"], event.data["severity"]
+    data = {"application_id": event.application_id, "summary": summary, "severity": severity, **event.data}
     return {"type": event.type, "timestamp": times.to_text(event.timestamp), "data": data}
 
 
