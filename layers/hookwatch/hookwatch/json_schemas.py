@@ -4,7 +4,6 @@ A schema must cost no more than it looks like: nothing is fetched, patterns are 
 are counted as if they were written out, for twenty lines of them can stand for a million subschemas.
 """
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -59,17 +58,18 @@ def size(value: dict[str, Any], place: str) -> int:
     """Bytes of `value` as compact JSON.
 
     Raises:
-        errors.Problem: 422, JSON cannot hold it (NaN, half a surrogate pair), or most readers of JSON cannot.
+        errors.Problem: 422, it would not come out of storage as it went in: NaN, half a surrogate pair, 10**30.
     """
     if _depth(value) > _DEEPEST:
         raise _invalid([place], f"is nested more than {_DEEPEST} deep")
     try:
-        json.dumps(value, allow_nan=False)
-        return len(msgspec.json.encode(value))
-    except OverflowError:
-        raise _invalid([place], "holds a number beyond 64 bits") from None
+        text = msgspec.json.encode(value)
+        is_whole = msgspec.json.decode(text) == value
     except ValueError:
-        raise _invalid([place], "holds what JSON cannot: NaN, an infinity, or half a character") from None
+        is_whole = False
+    if not is_whole:
+        raise _invalid([place], "holds a number beyond 64 bits, none at all (NaN), or half a character")
+    return len(text)
 
 
 def _validator(schema: dict[str, Any]) -> "Draft202012Validator":
