@@ -15,7 +15,7 @@ def call(
     body: Any = None,
     *,
     applications: str = "*",
-    headers: dict[str, str] | None = None,
+    idempotency_key: str = "",
     **query: str,
 ) -> tuple[int, dict[str, Any]]:
     """(status, body). `applications` are those of the key."""
@@ -26,7 +26,8 @@ def call(
         "queryStringParameters": query or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
     }
-    event["headers"] |= headers or {}
+    if idempotency_key:
+        event["headers"]["Idempotency-Key"] = idempotency_key
     event["requestContext"]["authorizer"]["applications"] = applications
     answer = aws.invoke("api", event)
     return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else {}

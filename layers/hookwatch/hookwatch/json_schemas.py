@@ -58,7 +58,7 @@ def size(value: dict[str, Any], place: str) -> int:
     """Bytes of `value` as compact JSON.
 
     Raises:
-        errors.Problem: 422, it would not come out of storage as it went in: NaN, half a surrogate pair, 10**30.
+        errors.Problem: 422, it would not come out of storage as it went in: NaN, or half a surrogate pair.
     """
     if _depth(value) > _DEEPEST:
         raise _invalid([place], f"is nested more than {_DEEPEST} deep")
@@ -68,7 +68,7 @@ def size(value: dict[str, Any], place: str) -> int:
     except ValueError:
         is_whole = False
     if not is_whole:
-        raise _invalid([place], "holds a number beyond 64 bits, none at all (NaN), or half a character")
+        raise _invalid([place], "holds what JSON cannot: NaN, an infinity, or half a character")
     return len(text)
 
 
