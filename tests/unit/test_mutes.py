@@ -72,6 +72,15 @@ def test_muting_again_while_muted_leaves_no_gap_and_ends_when_the_new_one_says()
     assert [mutes.covers(again, event("endpoint.failing", second)) for second in (12, 17, 25)] == [True, True, False]
 
 
+def test_muting_again_and_again_is_remembered_as_one_spell_and_spells_are_not_without_number() -> None:
+    joined, apart = mute(0, 1_000_000), mute(0, 1)
+    for number in range(1, 500):
+        joined = mutes.replaced(joined, mute(number, 1_000_000))
+        apart = mutes.replaced(apart, mute(2 * number, 2 * number + 1))
+    assert joined.earlier == (Spell(at(0), at(499)),)
+    assert len(apart.earlier) == 100
+
+
 def test_a_spell_is_forgotten_a_week_after_its_end() -> None:
     assert mutes.replaced(mute(10, 20), mute(20 + 7 * DAY - 1, 30 * DAY)).earlier == (Spell(at(10), at(20)),)
     assert mutes.replaced(mute(10, 20), mute(20 + 7 * DAY, 30 * DAY)).earlier == ()

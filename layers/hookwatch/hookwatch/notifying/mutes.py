@@ -13,6 +13,7 @@ MUTES_AT_MOST = 1_000
 _PREFIX = "mute#"
 # What ended is kept for as long as an incident that opened meanwhile may take to close (silent: 5 days).
 _KEPT_DAYS = 7
+_EARLIER_AT_MOST = 100
 _CACHED_AT_MOST = 10_000
 
 
@@ -67,10 +68,13 @@ def replaced(old: Mute | None, new: Mute) -> Mute:
     if old is None:
         return new
     forgotten = new.created_at - timedelta(days=_KEPT_DAYS)
-    earlier = (*old.earlier, Spell(old.spell.start, min(old.spell.end, new.spell.start)))
-    return msgspec.structs.replace(
-        new, earlier=tuple(spell for spell in earlier if spell.start < spell.end and spell.end > forgotten)
-    )
+    earlier: list[Spell] = []
+    for spell in (*old.earlier, Spell(old.spell.start, min(old.spell.end, new.spell.start))):
+        if earlier and earlier[-1].end == spell.start:
+            earlier[-1] = Spell(earlier[-1].start, spell.end)
+        elif spell.start < spell.end and spell.end > forgotten:
+            earlier.append(spell)
+    return msgspec.structs.replace(new, earlier=tuple(earlier[-_EARLIER_AT_MOST:]))
 
 
 def ended(mute: Mute, at: datetime) -> Mute:
