@@ -12,13 +12,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from hookwatch import event_items
 from hookwatch.notifying import matching
 from hookwatch.notifying.endpoints import EndpointCache
+from hookwatch.notifying.mutes import MuteCache
 from hookwatch.notifying.queue import DeliveriesQueue, Delivery
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
 from hookwatch.settings import EmitterSettings
 
 logger, metrics, settings = Logger(), Metrics(), EmitterSettings.from_environment()
-endpoints = EndpointCache(settings.endpoint_cache_seconds)
+endpoints, mutes = EndpointCache(settings.endpoint_cache_seconds), MuteCache(settings.endpoint_cache_seconds)
 links = linking_to(settings.api_url, settings.links)
 queue = DeliveriesQueue(settings.deliveries_queue_url, settings.emitter_failures_queue_url)
 
@@ -34,7 +35,11 @@ def tell(image: dict[str, Any]) -> tuple[OperationalEvent, str]:
 
 
 def owed(event: OperationalEvent, body: str, keys: SealKeys) -> Iterator[Delivery]:
-    """One delivery to each operational endpoint that the event is for."""
+    """One delivery to each operational endpoint that the event is for: none, while its monitored endpoint is muted."""
+    if mutes.cover(event):
+        metrics.add_metric("EventsMuted", MetricUnit.Count, 1)
+        logger.info("an event is muted", event_id=event.event_id)
+        return
     for endpoint in endpoints.of_application(event.application_id):
         if matching.matches(endpoint, event):
             yield Delivery.owed(

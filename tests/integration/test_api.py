@@ -7,27 +7,11 @@ import jsonschema
 import pytest
 
 from hookwatch.catalogue import CATALOGUE
+from tests.in_process.api import BASE, call
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import deliver, owed, record
 from tests.in_process.signals import attempt, created, messages, unique
 from tests.local_cloud.receiver import Receiver
-
-BASE = "/api/v1/operational_webhooks"
-
-
-def call(
-    aws: Aws, method: str, path: str, body: Any = None, *, applications: str = "*", **query: str
-) -> tuple[int, dict[str, Any]]:
-    event = aws.sample("api") | {
-        "httpMethod": method,
-        "path": BASE + path,
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "queryStringParameters": query or None,
-        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
-    }
-    event["requestContext"]["authorizer"]["applications"] = applications
-    answer = aws.invoke("api", event)
-    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else {}
 
 
 def endpoint_body(application_id: str, **fields: Any) -> dict[str, Any]:

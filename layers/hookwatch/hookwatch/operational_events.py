@@ -49,10 +49,14 @@ def to_payload(event: OperationalEvent, links: Mapping[str, str]) -> dict[str, A
 
     `links` are templates, `{name: "https://…/{endpoint_id}"}`; what they may name is in docs/operations.md.
     """
+    if event.type in SEVERITIES:
+        summary, severity = _summary(event), _severity(event)
+    else:  # an application's own type: whoever posted the event said both
+        summary, severity = event.data["summary"], event.data["severity"]
     data = {
         "application_id": event.application_id,
-        "summary": _summary(event),
-        "severity": _severity(event),
+        "summary": summary,
+        "severity": severity,
         "links": _links(event, links),
         **event.data,
     }

@@ -133,3 +133,5 @@ class ApiSettings(_FromEnvironment):
     secrets_encryption_key: str
     allowed_networks: tuple[Network, ...]
     allow_http: bool
+    event_retention_days: int
+    endpoint_cache_seconds: int

@@ -84,6 +84,7 @@ class OperationalEvent(Model):
     data = UnicodeAttribute()  # JSON
     quiet = BooleanAttribute(default=False)
     endpoint_id = UnicodeAttribute(null=True)
+    request_digest = UnicodeAttribute(null=True)  # of the body that a custom event was posted with
     expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
     by_application = _EventsOfApplication()
 
@@ -201,6 +202,7 @@ class OperationalEventType(Model):
     name = UnicodeAttribute(range_key=True)
     description = UnicodeAttribute()
     schema = UnicodeAttribute()  # JSON Schema of `data`, as JSON
+    example = UnicodeAttribute(null=True)  # of `data`, as JSON
     created_at = UnicodeAttribute()
 
 
@@ -232,6 +234,7 @@ class Application(Model):
     attempts = NumberAttribute(null=True)
     swept_with = UnicodeAttribute(null=True)
     by_sweep = _SweptApplications()
+    mute = UnicodeAttribute(null=True)  # JSON of notifying.mutes.Mute
     expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
 
 

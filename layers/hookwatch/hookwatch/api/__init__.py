@@ -26,11 +26,23 @@ def scope(router: APIGatewayRouter, application_id: str | None) -> str:
     Raises:
         errors.Problem: 422, none was named and the key is not for exactly one; 404, the key is not for it.
     """
+    implied = implied_scope(router, application_id)
+    if implied is None:
+        raise errors.invalid("Name an application.", {"loc": ["application_id"], "msg": "Field required"})
+    return implied
+
+
+def implied_scope(router: APIGatewayRouter, application_id: str | None) -> str | None:
+    """As `scope`, for what can also be asked about no application: None where none was named and the key is not for
+    exactly one.
+
+    Raises:
+        errors.Problem: 404, the key is not for the application.
+    """
     identity = identity_of(router.current_event)
     if application_id is None:
-        if len(identity.applications) != 1 or identity.applications[0] == EVERY_APPLICATION:
-            raise errors.invalid("Name an application.", {"loc": ["application_id"], "msg": "Field required"})
-        return identity.applications[0]
+        is_for_one = len(identity.applications) == 1 and identity.applications[0] != EVERY_APPLICATION
+        return identity.applications[0] if is_for_one else None
     if not identity.is_for(application_id):
         raise errors.not_found("application")
     return application_id

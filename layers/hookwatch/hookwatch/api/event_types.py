@@ -1,31 +1,81 @@
-"""Routes: the catalogue of operational events."""
+"""Routes: the types of operational events: the catalogue's, and an application's own."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import BaseModel, ConfigDict, Field
 
-from hookwatch import errors
+from hookwatch import custom_types, errors, json_schemas
+from hookwatch.api import answer, implied_scope, scope
 from hookwatch.catalogue import CATALOGUE, EventType
+from hookwatch.custom_types import CustomType
+from hookwatch.observing.reports import Id
 
 router = APIGatewayRouter()
 
 
-def view(event_type: EventType) -> dict[str, Any]:
+class EventTypeBody(BaseModel):
+    """`schema` is of the `data` that is posted to /events; `example` is such data."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    application_id: Id
+    description: Annotated[str, Field(min_length=1, max_length=1024)]
+    data_schema: Annotated[dict[str, Any], Field(alias="schema")]
+    example: dict[str, Any] | None = None
+
+
+def view(event_type: EventType, *, is_custom: bool) -> dict[str, Any]:
     return {
         "name": event_type.name,
         "description": event_type.description,
         "schema": event_type.schema,
         "example": event_type.example,
+        "is_custom": is_custom,
     }
 
 
 @router.get("/event_types")
-def list_event_types() -> dict[str, Any]:
-    return {"data": [view(event_type) for event_type in CATALOGUE.values()], "next_cursor": None}
+def list_event_types(application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+    """The catalogue's, then the application's own, of which there are a hundred at most."""
+    application_id = implied_scope(router, application_id)
+    own = custom_types.of_application(application_id) if application_id else []
+    return {
+        "data": [
+            *(view(event_type, is_custom=False) for event_type in CATALOGUE.values()),
+            *(view(custom_types.told(custom), is_custom=True) for custom in own),
+        ],
+        "next_cursor": None,
+    }
 
 
 @router.get("/event_types/<name>")
-def get_event_type(name: str) -> dict[str, Any]:
-    if name not in CATALOGUE:
+def get_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+    application_id = implied_scope(router, application_id)
+    if name in CATALOGUE:
+        return view(CATALOGUE[name], is_custom=False)
+    custom = custom_types.get(application_id, name) if application_id else None
+    if custom is None:
         raise errors.not_found("event type")
-    return view(CATALOGUE[name])
+    return view(custom_types.told(custom), is_custom=True)
+
+
+@router.post("/event_types/<name>")
+def post_event_type(name: str, body: EventTypeBody) -> Response[str]:
+    """Replaces the application's type of that name, if it has one."""
+    application_id = scope(router, body.application_id)
+    custom_types.check_name(name)
+    json_schemas.check(body.data_schema)
+    if body.example is not None:
+        json_schemas.check_data(body.data_schema, body.example, "example")
+    custom = CustomType(application_id, name, body.description, body.data_schema, body.example)
+    is_new = custom_types.put(custom)
+    return answer(201 if is_new else 200, view(custom_types.told(custom), is_custom=True))
+
+
+@router.delete("/event_types/<name>")
+def delete_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
+    custom_types.delete(scope(router, application_id), name)
+    return Response(204, body="")

@@ -3,21 +3,38 @@
 import base64
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from hookwatch import errors, event_items, tables, times
+from hookwatch import custom_events, custom_types, errors, event_items, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import api_url, is_visible, paging, scope
+from hookwatch.api import answer, api_url, identity_of, is_visible, paging, scope
 from hookwatch.notifying import attempts
 from hookwatch.notifying.attempts import OperationalAttempt
+from hookwatch.observing.reports import Id, Moment
 from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
 from hookwatch.settings import ApiSettings
 
 router, settings = APIGatewayRouter(), ApiSettings.from_environment()
+
+
+class EventBody(BaseModel):
+    """An event of one of the application's own types; `data` satisfies the type's schema."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    application_id: Id
+    type: Annotated[str, Field(max_length=128)]
+    data: dict[str, Any]
+    timestamp: Annotated[Moment | None, Field(strict=False)] = None
+    dedup_key: Annotated[str | None, Field(min_length=1, max_length=256)] = None
+    severity: Literal["info", "warning", "error", "critical"] | None = None
+    summary: Annotated[str | None, Field(min_length=1, max_length=512)] = None
+    endpoint_id: Id | None = None
 
 
 def view(event: OperationalEvent) -> dict[str, Any]:
@@ -76,6 +93,39 @@ def list_events(
         },
     )
     return paging.page(found, "listed_at", lambda item: view(event_items.from_item(item)))
+
+
+@router.post("/events")
+def post_event(body: EventBody) -> Response[str]:
+    """The same request, sent again, is the same event: by its Idempotency-Key, or else by its body. So an event that
+    is like an earlier one, yet another one, needs a `timestamp` or an Idempotency-Key."""
+    custom = custom_types.get(scope(router, body.application_id), body.type)
+    if custom is None:
+        raise errors.invalid(
+            "The application has no such type.", {"loc": ["type"], "msg": "is none of the application's own types"}
+        )
+    json_schemas.check_data(custom.schema, body.data, "data")
+    sent, now = router.current_event, times.now()
+    request = custom_events.Request(
+        key_id=identity_of(sent).key_id,
+        application_id=body.application_id,
+        type=body.type,
+        body=sent.json_body,
+        received_on=now.date().isoformat(),
+        idempotency_key=sent.headers.get("Idempotency-Key") or "",
+    )
+    event = custom_events.to_event(
+        request,
+        now,
+        body.timestamp,
+        dedup_key=body.dedup_key,
+        severity=body.severity,
+        summary=body.summary,
+        endpoint_id=body.endpoint_id,
+        custom=body.data,
+    )
+    custom_events.store(event, request, expires_at=tables.expiry(now, settings.event_retention_days))
+    return answer(202, {"event_id": event.event_id})
 
 
 @router.get("/events/<event_id>")

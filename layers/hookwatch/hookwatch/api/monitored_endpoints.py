@@ -1,20 +1,37 @@
-"""Routes: the health of monitored endpoints, as it is now known. What is failing now?"""
+"""Routes: the health of monitored endpoints, as it is now known, and their mutes. What is failing now?"""
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import BaseModel, ConfigDict, Field
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import paging, scope
+from hookwatch.api import answer, identity_of, paging, scope
+from hookwatch.notifying import mutes
+from hookwatch.notifying.mutes import Mute, Spell
 from hookwatch.observing.health import Health
+from hookwatch.observing.reports import Id, Moment
+from hookwatch.settings import ApiSettings
 
-router = APIGatewayRouter()
+router, settings = APIGatewayRouter(), ApiSettings.from_environment()
+
+LONGEST_MUTE = timedelta(days=90)
 
 
-def view(item: tables.MonitoredEndpoint) -> dict[str, Any]:
+class MuteBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    application_id: Id
+    until: Annotated[Moment, Field(strict=False)]
+    reason: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def view(item: tables.MonitoredEndpoint, mute: Mute | None) -> dict[str, Any]:
     health = msgspec.json.decode(item.health, type=Health)
     incident = health.incident
     return {
@@ -37,6 +54,15 @@ def view(item: tables.MonitoredEndpoint) -> dict[str, Any]:
             "failures_by_cause": incident.failures_by_cause,
             "messages_exhausted": incident.messages_exhausted,
         },
+        "mute": mute and view_mute(mute),
+    }
+
+
+def view_mute(mute: Mute) -> dict[str, Any]:
+    return {
+        "until": times.to_text(mute.until),
+        "reason": mute.reason,
+        "created_at": times.to_text(mute.created_at),
     }
 
 
@@ -65,12 +91,48 @@ def list_monitored_endpoints(
         if endpoint_id is None
         else {"application_id": {"S": application_id}, "endpoint_id": {"S": endpoint_id}},
     )
-    return paging.page(found, "endpoint_id", view)
+    muted = mutes.active(application_id, times.now())
+    return paging.page(found, "endpoint_id", lambda item: view(item, muted.get(item.endpoint_id)))
 
 
 @router.get("/monitored_endpoints/<endpoint_id>")
 def get_monitored_endpoint(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+    application_id = scope(router, application_id)
     try:
-        return view(tables.MonitoredEndpoint.get(scope(router, application_id), endpoint_id))
+        item = tables.MonitoredEndpoint.get(application_id, endpoint_id)
     except tables.MonitoredEndpoint.DoesNotExist:
         raise errors.not_found("monitored endpoint") from None
+    return view(item, mutes.find_active(application_id, endpoint_id, times.now()))
+
+
+@router.post("/monitored_endpoints/<endpoint_id>/mute")
+def mute_monitored_endpoint(endpoint_id: Annotated[Id, Path()], body: MuteBody) -> Response[str]:
+    """From now on, or from now on anew: its incidents are recorded and not delivered. Nothing need be known of it."""
+    application_id, now = scope(router, body.application_id), times.now()
+    if not now < body.until <= now + LONGEST_MUTE:
+        raise errors.invalid(
+            "The endpoint cannot be muted until then.",
+            {"loc": ["until"], "msg": f"is not ahead, or more than {LONGEST_MUTE.days} days ahead"},
+        )
+    mute = Mute(
+        endpoint_id=endpoint_id,
+        created_at=now,
+        created_by=f"key:{identity_of(router.current_event).key_id}",
+        reason=body.reason,
+        spell=Spell(_known_to_the_emitter(now), body.until),
+    )
+    mutes.put(application_id, mute)
+    return answer(201, view_mute(mute))
+
+
+@router.delete("/monitored_endpoints/<endpoint_id>/mute")
+def unmute_monitored_endpoint(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
+    now = times.now()
+    mutes.end(scope(router, application_id), endpoint_id, now=now, at=_known_to_the_emitter(now))
+    return Response(204, body="")
+
+
+def _known_to_the_emitter(now: datetime) -> datetime:
+    """When no emitter uses mutes of before `now` any more. From then on all decide the same, so that no failing is told
+    whose recovery is not."""
+    return now + timedelta(seconds=settings.endpoint_cache_seconds)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from hookwatch import errors, tables, times
+from hookwatch import custom_types, errors, tables, times
 from hookwatch.api import answer, is_visible, paging, scope
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
@@ -68,10 +68,7 @@ class OperationalEndpointBody(BaseModel):
 
     @field_validator("filter_types")
     @classmethod
-    def _types_exist(cls, types: list[str]) -> list[str]:
-        for name in types:
-            if name not in CATALOGUE:
-                raise ValueError(f"there is no event type {name[:64]!r}; GET /event_types lists them")
+    def _types_are_named_once(cls, types: list[str]) -> list[str]:
         return list(dict.fromkeys(types))
 
     @field_validator("headers")
@@ -132,6 +129,7 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
     application_id, now = scope(router, body.application_id), times.to_text(times.now())
     operational_endpoint_id = f"oep_{secrets.token_hex(12)}"
     secret = signing.to_secret(secrets.token_bytes(signing.SECRET_BYTES))
+    _check_types(body)
     if HIDDEN in body.headers.values():
         raise errors.invalid("There is no header to keep yet.", {"loc": ["headers"], "msg": f"{HIDDEN} keeps a value"})
     endpoint = OperationalEndpoint(
@@ -156,6 +154,7 @@ def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndp
     old = _own(operational_endpoint_id)
     if body.application_id != old.application_id:
         raise errors.invalid("An endpoint stays in its application.", {"loc": ["application_id"], "msg": "differs"})
+    _check_types(body, kept=old.filter_types)
     known = endpoints.decrypt(old, encryption)
     headers = {name: _kept(name, value, known) for name, value in body.headers.items()}
     new = replace(
@@ -180,6 +179,26 @@ def _own(operational_endpoint_id: str) -> OperationalEndpoint:
     if not is_visible(router, endpoint.application_id):
         raise errors.not_found("operational endpoint")
     return endpoint
+
+
+def _check_types(body: OperationalEndpointBody, kept: tuple[str, ...] = ()) -> None:
+    """That the types exist: in the catalogue, or as the application's own. Those in `kept` may be gone by now.
+
+    Raises:
+        errors.Problem: 422, one does not.
+    """
+    unknown = [name for name in body.filter_types if name not in CATALOGUE and name not in kept]
+    if unknown:  # custom_types knows none of every application, "*"
+        own = custom_types.names(body.application_id)
+        unknown = [name for name in unknown if name not in own]
+    if unknown:
+        raise errors.invalid(
+            "The request is not what this route takes.",
+            {
+                "loc": ["filter_types"],
+                "msg": f"there is no event type {unknown[0][:64]!r}; GET /event_types lists them",
+            },
+        )
 
 
 def _kept(name: str, value: str, known: Credentials) -> str:

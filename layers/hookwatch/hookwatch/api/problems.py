@@ -67,6 +67,12 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
     def _beyond(_: Exception) -> Response[str]:
         return to_response(errors.invalid("The request holds what cannot be handled: a far-off time, or deep nesting."))
 
+    @app.exception_handler(ValueError)
+    def _number(error: ValueError) -> Response[str]:
+        if "set_int_max_str_digits" not in str(error):  # Python's own limit, met before any check of ours
+            raise error
+        return to_response(errors.invalid("A number in the body has too many digits."))
+
     @app.not_found
     def _not_found(_: NotFoundError) -> Response[str]:
         return to_response(errors.not_found("route"))
