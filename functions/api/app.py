@@ -6,13 +6,22 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch.api import BASE_PATH, event_types, events, monitored_endpoints, operational_endpoints, sources
+from hookwatch.api import (
+    BASE_PATH,
+    event_types,
+    events,
+    monitored_endpoints,
+    operational_endpoints,
+    policies,
+    sources,
+    stats,
+)
 from hookwatch.api.problems import answer_problems
 
 logger = Logger()
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
 answer_problems(app)
-for routes in (event_types, events, monitored_endpoints, sources, operational_endpoints):
+for routes in (event_types, events, monitored_endpoints, policies, sources, stats, operational_endpoints):
     app.include_router(routes.router)
 
 

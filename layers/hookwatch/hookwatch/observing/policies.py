@@ -1,5 +1,6 @@
 """Application: the numbers of the rules that an application has of its own."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hookwatch.observing.policy import Policy
 CACHED_SECONDS = 60
 _CACHED_AT_MOST = 10_000
 _ITEM = "policy"
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>.*)`", re.DOTALL)
 
 
 class Policies:
@@ -33,7 +35,9 @@ class Policies:
             policy = self._with(numbers)
         except msgspec.ValidationError as error:
             said, _, place = str(error).partition(" - at `$.")
-            raise errors.invalid("The policy is not valid.", {"loc": [place.rstrip("`")], "msg": said}) from None
+            unknown = _UNKNOWN_FIELD.search(said)
+            loc = unknown["field"] if unknown else place.rstrip("`")
+            raise errors.invalid("The policy is not valid.", {"loc": [loc], "msg": said}) from None
         own = msgspec.json.encode(numbers).decode()
         tables.Application(application_id, _ITEM).update(actions=[tables.Application.policy.set(own)])
         return policy

@@ -1,0 +1,44 @@
+"""Routes: the numbers of the rules, for one application."""
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+
+from hookwatch import errors
+from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.api import raw_body, scope
+from hookwatch.observing import policies
+from hookwatch.observing.policies import Policies
+from hookwatch.observing.policy import Policy
+from hookwatch.observing.reports import parse_json
+from hookwatch.settings import ApiSettings
+
+router = APIGatewayRouter()
+known = Policies(ApiSettings.from_environment().policy)
+
+
+def view(application_id: str, policy: Policy, own: dict[str, Any]) -> dict[str, Any]:
+    """`policy` is what holds; `own` are those of its numbers that are the application's own."""
+    return {"application_id": application_id, "policy": msgspec.to_builtins(policy), "own": own}
+
+
+@router.get("/policies/<application_id>")
+def get_policy(application_id: str) -> dict[str, Any]:
+    application_id = _one(application_id)
+    return view(application_id, known.get(application_id), policies.own_numbers(application_id))
+
+
+@router.put("/policies/<application_id>")
+def put_policy(application_id: str) -> dict[str, Any]:
+    """The body holds the application's own numbers, `{}` for none. In effect within a minute."""
+    application_id, own = _one(application_id), parse_json(raw_body(router.current_event))
+    if not isinstance(own, dict):
+        raise errors.invalid('The body must be {"opens_at_share": 0.15, …}.')
+    return view(application_id, known.put(application_id, own), own)
+
+
+def _one(application_id: str) -> str:
+    if application_id == EVERY_APPLICATION:
+        raise errors.invalid("Name one application; what holds for all are parameters of the deployment.")
+    return scope(router, application_id)

@@ -1,0 +1,168 @@
+"""Routes: statistics of what was attempted, by the hour or the day."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import AwareDatetime
+
+from hookwatch import errors, tables, times
+from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.api import scope
+from hookwatch.observing import hours, stats
+from hookwatch.observing.stats import Counts, Hour
+
+router = APIGatewayRouter()
+
+LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
+_LENGTH = {"hour": 1, "day": 24}  # hours
+_RECORDS_AT_MOST = 10_000
+_WORST = 10
+
+
+@router.get("/stats")
+def get_stats(
+    application_id: Annotated[str | None, Query()] = None,
+    endpoint_id: Annotated[str | None, Query()] = None,
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    until: Annotated[AwareDatetime | None, Query()] = None,
+    granularity: Annotated[Literal["hour", "day"], Query()] = "hour",
+) -> dict[str, Any]:
+    """The last 24 hours where nothing else is said, oldest first; whole hours, or whole days (UTC). Periods in which
+    nothing was reported are left out."""
+    application_id = scope(router, application_id)
+    if application_id == EVERY_APPLICATION:
+        raise errors.invalid("Name one application.", {"loc": ["application_id"], "msg": "counted by application"})
+    first, end = _period(since, until, granularity)
+    if endpoint_id is not None:
+        counted = _of_endpoint(application_id, endpoint_id, first, end)
+        return _told(application_id, endpoint_id, counted, (first, end), granularity)
+    counted, endpoints, is_complete = _of_application(application_id, first, end)
+    worst, are_all = _worst(application_id, endpoints, first, end)
+    told = _told(application_id, None, counted, (first, end), granularity)
+    return {**told, "worst_endpoints": worst, "complete": is_complete and are_all}
+
+
+def view(application_id: str, endpoint_id: str | None, first: int, end: int, counts: Counts) -> dict[str, Any]:
+    """Hours from `first` to before `end`. A percentile is at most 9.1 % off (observing.stats)."""
+    total, failed = counts.get("messages", 0), counts.get("failed_messages", 0)
+    successful = counts.get("successful_messages", 0)
+    timed = counts.get("timed", 0)
+    return {
+        "application_id": application_id,
+        "endpoint_id": endpoint_id,
+        "period_start": times.to_text(stats.start_of(first)),
+        "period_end": times.to_text(stats.start_of(end)),
+        "total_messages": total,
+        "successful_messages": successful,
+        "failed_messages": failed,
+        "pending_messages": max(0, total - successful - failed),
+        "attempts": counts.get("attempts", 0),
+        "failed_attempts": counts.get("failed_attempts", 0),
+        "success_rate": round(successful / (successful + failed), 6) if successful + failed else None,
+        "avg_delivery_time_ms": round(counts["duration_ms"] / timed) if timed else None,
+        "p50_ms": stats.percentile_ms(counts, 0.5),
+        "p95_ms": stats.percentile_ms(counts, 0.95),
+        "p99_ms": stats.percentile_ms(counts, 0.99),
+        "response_classes": _named(counts, "class_"),
+        "failures_by_cause": _named(counts, "cause_"),
+    }
+
+
+# What nobody reported is not known: not 0.
+_UNKNOWN = dict.fromkeys(
+    (
+        "total_messages",
+        "successful_messages",
+        "failed_messages",
+        "pending_messages",
+        "attempts",
+        "failed_attempts",
+    )
+)
+
+
+def _told(
+    application_id: str, endpoint_id: str | None, counted: dict[int, Counts], period: tuple[int, int], granularity: str
+) -> dict[str, Any]:
+    length = _LENGTH[granularity]
+    periods: defaultdict[int, list[Counts]] = defaultdict(list)
+    for hour, counts in counted.items():
+        periods[hour // length * length].append(counts)
+    rows = [
+        view(application_id, endpoint_id, first, first + length, stats.summed(periods[first]))
+        for first in sorted(periods)
+    ]
+    summary = view(application_id, endpoint_id, *period, stats.summed(counted.values()))
+    return {"data": rows, "summary": summary if rows else {**summary, **_UNKNOWN}}
+
+
+def _of_endpoint(application_id: str, endpoint_id: str, first: int, end: int) -> dict[int, Counts]:
+    """
+    Raises:
+        errors.Problem: 404, nothing was ever heard of it.
+    """
+    try:
+        item = tables.MonitoredEndpoint.get(application_id, endpoint_id)
+    except tables.MonitoredEndpoint.DoesNotExist:
+        raise errors.not_found("monitored endpoint") from None
+    counted = hours.of_endpoint(application_id, endpoint_id, first, end)
+    hour = _open_hour(item)
+    if first <= hour.start < end and hour.start not in counted:  # a row of it was written since the record was read
+        counted[hour.start] = hour.counts
+    return counted
+
+
+def _of_application(application_id: str, first: int, end: int) -> tuple[dict[int, Counts], dict[str, Hour], bool]:
+    """{hour: counts}, the open hours of its endpoints within, and whether they are all of them."""
+    counted = hours.of_application(application_id, first, end)
+    found = tables.MonitoredEndpoint.query(
+        application_id, attributes_to_get=["endpoint_id", "hour"], limit=_RECORDS_AT_MOST
+    )
+    endpoints = {item.endpoint_id: _open_hour(item) for item in found}
+    is_complete = found.last_evaluated_key is None
+    endpoints = {endpoint_id: hour for endpoint_id, hour in endpoints.items() if first <= hour.start < end}
+    for hour in endpoints.values():
+        counted[hour.start] = stats.summed((counted.get(hour.start, {}), hour.counts))
+    # A row that only tells how many endpoints became active holds no attempts yet.
+    return {hour: counts for hour, counts in counted.items() if "attempts" in counts}, endpoints, is_complete
+
+
+def _worst(application_id: str, open_hours: dict[str, Hour], first: int, end: int) -> tuple[list[dict[str, Any]], bool]:
+    """The ten endpoints with the most failed attempts, and whether all were looked at."""
+    failures, are_all = hours.failures(application_id, first, end)
+    failed = defaultdict(int, {endpoint_id: counts["failed_attempts"] for endpoint_id, counts in failures.items()})
+    for endpoint_id, hour in open_hours.items():
+        failed[endpoint_id] += hour.counts.get("failed_attempts", 0)
+    worst = sorted((endpoint_id for endpoint_id in failed if failed[endpoint_id]), key=lambda key: (-failed[key], key))
+    counts = {key: stats.summed(_of_endpoint(application_id, key, first, end).values()) for key in worst[:_WORST]}
+    told = [view(application_id, endpoint_id, first, end, counts[endpoint_id]) for endpoint_id in counts]
+    return told, are_all
+
+
+def _open_hour(item: tables.MonitoredEndpoint) -> Hour:
+    return msgspec.json.decode(item.hour, type=Hour) if item.hour else Hour()
+
+
+def _named(counts: Counts, prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): number for name, number in sorted(counts.items()) if name.startswith(prefix)}
+
+
+def _period(since: datetime | None, until: datetime | None, granularity: str) -> tuple[int, int]:
+    """Hours since the epoch, from the first to before the end."""
+    length = _LENGTH[granularity]
+    until = until or times.now()
+    since = since or until - timedelta(hours=24)
+    first = stats.hour_of(since) // length * length
+    end = -(-stats.hour_of(until + timedelta(hours=1) - timedelta(microseconds=1)) // length) * length
+    if first >= end:
+        raise errors.invalid("The period is empty.", {"loc": ["since"], "msg": "is not before until"})
+    if end - first > LONGEST[granularity] / timedelta(hours=1) + length:
+        raise errors.invalid(
+            "The period is too long.",
+            {"loc": ["since"], "msg": f"by the {granularity}, at most {LONGEST[granularity].days} days"},
+        )
+    return first, end
