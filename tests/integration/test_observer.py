@@ -4,8 +4,7 @@ import json
 import threading
 from typing import Any
 
-import msgspec
-
+from hookwatch.observing import records
 from hookwatch.observing.health import Health
 from tests.in_process.aws import Aws
 from tests.in_process.signals import attempt, created, messages, record, redriven, unique
@@ -17,10 +16,8 @@ def observe(aws: Aws, *records: dict[str, Any]) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def health(aws: Aws, application_id: str, endpoint_id: str) -> Health:
-    key = {"application_id": {"S": application_id}, "endpoint_id": {"S": endpoint_id}}
-    item = aws.client("dynamodb").get_item(TableName="MonitoredEndpoint", Key=key, ConsistentRead=True)["Item"]
-    return msgspec.json.decode(item["health"]["S"], type=Health)
+def health(_: Aws, application_id: str, endpoint_id: str) -> Health:
+    return records.read(application_id, endpoint_id).health
 
 
 def attempts_counted(found: Health) -> int:

@@ -52,10 +52,8 @@ class MonitoredEndpoint(Model):
     endpoint_id = UnicodeAttribute(range_key=True)
     version = NumberAttribute()
     state = UnicodeAttribute()
-    health = UnicodeAttribute()  # JSON of observing.incidents.Health
-    counted = UnicodeAttribute()  # JSON of observing.counting.Counted
-    hour = UnicodeAttribute(null=True)  # JSON of observing.stats.Hour, the one that is open
-    active_hour = NumberAttribute(null=True)  # its start, in hours since the epoch
+    record = BinaryAttribute(legacy_encoding=False)  # zlib of the JSON of observing.records.Record
+    active_hour = NumberAttribute(null=True)  # the last with an attempt, in hours since the epoch
     open_shard = UnicodeAttribute(null=True)
     due_at = UnicodeAttribute(null=True)
     open_incidents = _OpenIncidents()

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-import msgspec
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
@@ -14,7 +13,7 @@ from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, identity_of, paging, scope
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute, Spell
-from hookwatch.observing.health import Health
+from hookwatch.observing import records
 from hookwatch.observing.reports import Id, Moment
 from hookwatch.settings import ApiSettings
 
@@ -32,7 +31,7 @@ class MuteBody(BaseModel):
 
 
 def view(item: tables.MonitoredEndpoint, mute: Mute | None) -> dict[str, Any]:
-    health = msgspec.json.decode(item.health, type=Health)
+    health = records.from_item(item).health
     incident = health.incident
     return {
         "application_id": health.application_id,

@@ -4,7 +4,6 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import AwareDatetime
@@ -12,7 +11,7 @@ from pydantic import AwareDatetime
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import scope
-from hookwatch.observing import hours, stats
+from hookwatch.observing import hours, records, stats
 from hookwatch.observing.stats import Counts, Hour
 
 router = APIGatewayRouter()
@@ -120,7 +119,7 @@ def _of_application(application_id: str, first: int, end: int) -> tuple[dict[int
     """{hour: counts}, the open hours of its endpoints within, and whether they are all of them."""
     counted = hours.of_application(application_id, first, end)
     found = tables.MonitoredEndpoint.query(
-        application_id, attributes_to_get=["endpoint_id", "hour"], limit=_RECORDS_AT_MOST
+        application_id, attributes_to_get=["endpoint_id", "version", "record"], limit=_RECORDS_AT_MOST
     )
     endpoints = {item.endpoint_id: _open_hour(item) for item in found}
     is_complete = found.last_evaluated_key is None
@@ -144,7 +143,7 @@ def _worst(application_id: str, open_hours: dict[str, Hour], first: int, end: in
 
 
 def _open_hour(item: tables.MonitoredEndpoint) -> Hour:
-    return msgspec.json.decode(item.hour, type=Hour) if item.hour else Hour()
+    return records.from_item(item).hour
 
 
 def _named(counts: Counts, prefix: str) -> dict[str, int]:

@@ -3,25 +3,23 @@
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import msgspec
+from msgspec.structs import replace
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PutError, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from hookwatch import event_items, tables, times
-from hookwatch.observing import escalation, hours, incidents, stats
-from hookwatch.observing.counting import Counted, Message, Receiving
-from hookwatch.observing.health import Health
+from hookwatch.observing import escalation, hours, incidents, records, stats
+from hookwatch.observing.counting import Message, Receiving
 from hookwatch.observing.incidents import Announced, Tick
 from hookwatch.observing.policies import Policies
-from hookwatch.observing.signals import Report, digest
-from hookwatch.observing.stats import Hour, Rows
+from hookwatch.observing.records import Record
+from hookwatch.observing.signals import Report
+from hookwatch.observing.stats import Rows
 from hookwatch.operational_events import OperationalEvent
 
-OPEN_SHARDS = tuple("0123456789abcdef")
 _TRIES = 8
 _FIRST_PAUSE = timedelta(milliseconds=25)
 _ITEMS_AT_MOST = 100  # of a transaction (DynamoDB)
@@ -33,15 +31,6 @@ Events = tuple[OperationalEvent, ...]
 
 class _Outrun(Exception):
     """Another writer changed the record since it was read, or DynamoDB asks to come again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    version: int
-    health: Health
-    counted: Counted
-    hour: Hour
-    due_at: datetime | None = None
 
 
 class Outbox:
@@ -68,7 +57,7 @@ class Outbox:
 
     def _try_count(self, messages: list[Message], receiving: Receiving) -> Events:
         application_id = messages[0].report.application_id
-        record, policy = self._read(application_id, messages[0].report.endpoint_id), self._policies.of(application_id)
+        record, policy = records.read(application_id, messages[0].report.endpoint_id), self._policies.of(application_id)
         fresh = [message for message in messages if not record.counted.has(message)]
         if not fresh:
             return ()
@@ -80,31 +69,19 @@ class Outbox:
             return self._try_count(messages[:half], receiving) + self._try_count(messages, receiving)
         counted = record.counted.plus(messages, times.now(), receiving)
         due_at = _earlier(record.due_at, escalation.due_at(health, policy))
-        return self._write(_Record(record.version, health, counted, hour, due_at), events, rows)
+        record = replace(record, health=health, counted=counted, hour=hour, due_at=due_at)
+        return self._write(record, events, rows)
 
     def _try_tick(self, application_id: str, endpoint_id: str, now: datetime) -> Events:
-        record, policy = self._read(application_id, endpoint_id), self._policies.of(application_id)
+        record, policy = records.read(application_id, endpoint_id), self._policies.of(application_id)
         health, events = incidents.fold(record.health, [Tick(now)], {}, policy)
         ticked = replace(record, health=health, due_at=escalation.due_at(health, policy))
         return self._write(ticked, events, Rows()) if ticked != record else ()
 
-    def _read(self, application_id: str, endpoint_id: str) -> _Record:
-        try:
-            item = tables.MonitoredEndpoint.get(application_id, endpoint_id, consistent_read=True)
-        except tables.MonitoredEndpoint.DoesNotExist:
-            return _Record(0, Health(application_id=application_id, endpoint_id=endpoint_id), Counted(), Hour())
-        return _Record(
-            version=int(item.version),
-            health=msgspec.json.decode(item.health, type=Health),
-            counted=msgspec.json.decode(item.counted, type=Counted),
-            hour=msgspec.json.decode(item.hour, type=Hour) if item.hour else Hour(),
-            due_at=times.from_text(item.due_at) if item.due_at else None,
-        )
-
-    def _write(self, record: _Record, events: Events, rows: Rows) -> Events:
+    def _write(self, record: Record, events: Events, rows: Rows) -> Events:
         """On the condition that the record still has the version that was read."""
         health = record.health
-        item = _to_item(record)
+        item = records.to_item(record)
         is_unchanged = (
             tables.MonitoredEndpoint.version == record.version
             if record.version
@@ -132,23 +109,6 @@ class Outbox:
                 raise _Outrun from error
             raise
         return ()
-
-
-def _to_item(record: _Record) -> tables.MonitoredEndpoint:
-    health = record.health
-    is_open = health.incident is not None and record.due_at is not None
-    return tables.MonitoredEndpoint(
-        application_id=health.application_id,
-        endpoint_id=health.endpoint_id,
-        version=record.version + 1,
-        state=health.state,
-        health=msgspec.json.encode(health).decode(),
-        counted=msgspec.json.encode(record.counted).decode(),
-        hour=msgspec.json.encode(record.hour).decode(),
-        active_hour=record.hour.start,
-        open_shard=digest(health.application_id, health.endpoint_id)[0] if is_open else None,
-        due_at=times.to_text(record.due_at) if is_open and record.due_at else None,
-    )
 
 
 def _announced(application_id: str, reports: list[Report]) -> Announced:

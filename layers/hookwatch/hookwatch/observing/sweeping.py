@@ -5,7 +5,7 @@ from datetime import datetime
 
 from hookwatch import tables, times
 from hookwatch.observing import stats
-from hookwatch.observing.outbox import OPEN_SHARDS
+from hookwatch.observing.records import OPEN_SHARDS
 
 
 @dataclass(frozen=True, slots=True)
