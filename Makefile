@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format unit integration e2e up down deploy lock clean
+.PHONY: help demo test check format unit integration e2e bench up down deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ integration: .venv/ready ## Each function in process, on moto and real HTTP serv
 
 e2e: .venv/ready ## The deployed stack on a local cloud of its own, through its public API
 	$(BIN)/pytest tests/e2e
+
+bench: .venv/ready ## What a million healthy attempts cost, from counted calls
+	@$(BIN)/python -m tests.performance
 
 up: .venv/ready ## Starts the local cloud with the application deployed, and leaves it running
 	@$(BIN)/python -m tests.local_cloud up

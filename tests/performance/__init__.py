@@ -1,0 +1,1 @@
+"""Benchmarks: what is counted and timed, never asserted on a clock."""
