@@ -48,7 +48,18 @@ def play(console: Console) -> int:
 
 def verdict(console: Console, story: Story, receiver: Receiver) -> int:
     console.print(screen.latencies(story, receiver), highlight=False)
+    counted = story.statistics()
+    console.print(
+        f"GET /stats counts {counted['attempts']} attempts, {counted['failed_attempts']} failed; "
+        f"{counted['success_rate']:.1%} of the messages delivered, half of them within {counted['p50_ms']:.0f} ms",
+        highlight=False,
+    )
     problems = [
+        *(
+            f"was counted otherwise: {name}"
+            for name, number in (("attempts", story.reported), ("failed_attempts", story.failed))
+            if counted[name] != number
+        ),
         *(f"did not arrive: {kind} of {endpoint_id}" for kind, endpoint_id in story.missing()),
         *(f"was not expected: {kind} of {endpoint_id}" for kind, endpoint_id in story.unexpected()),
         *(f"was not verified: {receipt.type}" for receipt in receiver.receipts if not receipt.is_verified),

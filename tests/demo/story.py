@@ -95,6 +95,15 @@ class Story:
         """Waits until all that is expected so far has been accepted."""
         return self._receiver.wait_until(lambda: not self.missing(), ARRIVES_WITHIN)
 
+    def statistics(self) -> dict[str, Any]:
+        """What Hookwatch has counted of it all, once it has counted as many attempts as were reported."""
+        ends_at = time.monotonic() + ARRIVES_WITHIN
+        while True:
+            summary: dict[str, Any] = self._api.get("/stats", application_id=SHOP).json()["summary"]
+            if summary["attempts"] == self.reported or time.monotonic() > ends_at:
+                return summary
+            time.sleep(0.2)
+
     def missing(self) -> Expected:
         return self.expected - self._arrived()
 
@@ -108,7 +117,7 @@ class Story:
         return (arrived_at - answered) * 1000
 
     def _arrived(self) -> Expected:
-        return Counter((receipt.type, receipt.data["endpoint_id"]) for receipt in self._receiver.accepted())
+        return Counter((receipt.type, receipt.data.get("endpoint_id", "")) for receipt in self._receiver.accepted())
 
     def _report(self, *signals: dict[str, Any]) -> None:
         sent = time.time()
