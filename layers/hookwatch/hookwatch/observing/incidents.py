@@ -188,9 +188,13 @@ class _Fold:
             self.health = replace(health, incident=replace(health.incident, failures_by_cause=causes))
 
     def _is_troubled(self, now: datetime) -> bool:
-        """Whether so many of the last five minutes failed that an incident stays open."""
+        """Whether so many of the last five minutes, or of the last one, failed that an incident stays open."""
+        policy = self.policy
         attempts, failed = last_minutes(self.health.minutes, now)
-        return failed > 0 and failed >= attempts * self.policy.closes_below_share
+        if failed > 0 and failed >= attempts * policy.closes_below_share:
+            return True
+        attempts, failed = last_minutes(self.health.minutes, now, _ONE_MINUTE)
+        return attempts >= policy.opens_from_attempts and failed >= attempts * policy.closes_below_share_of_a_minute
 
     # ── endpoint.failing: an incident opens, or reopens ──
 
