@@ -55,7 +55,7 @@ def due_at(health: Health, policy: Policy) -> datetime | None:
     due = [silent]
     if has_succeeded(health, incident) and health.consecutive_failures < policy.opens_after_failures:
         due.append(last_attempt.at + _SWEEP)  # it may close any minute
-    if not health.disabled_at:
+    if health.state == "failing":
         steps = [incident.opened_at + timedelta(hours=hours) for hours in policy.warns_after_hours]
         steps += [_reached_at(health, share, policy) or silent for share in policy.warns_at_progress]
         due += steps[incident.warnings :]
