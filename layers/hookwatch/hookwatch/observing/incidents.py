@@ -4,7 +4,6 @@ Pure: time is the signals' own, capped at the moment at which ingest received th
 retry decides the same.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -208,28 +207,21 @@ class _Fold:
             identity = (attempt.message_id, str(attempt.attempt_number), times.to_text(attempt.at))
             incident_id = f"inc_{digest(health.application_id, health.endpoint_id, *identity)[:32]}"
             incident = Incident(incident_id=incident_id, opened_at=at, **spell)
-        incident = self._hush(incident)
         self.health = replace(health, incident=incident, closed=None)
+        self._hush()
         self._say_incident(
             "endpoint.failing", incident, at, reason=reason, **escalation.told(self.health, at, self.policy)
         )
 
-    def _hush(self, incident: Incident) -> Incident:
-        """A storm that begins within one fold is quiet from its start, so is what arrives of it, and all of it counts."""
-        hushed: Counter[str] = Counter()
+    def _hush(self) -> None:
+        """A storm that begins within one fold is quiet from its start, and so is what arrives of it."""
         for identity, event in self.events.items():
             match event.type:
-                case "message.attempt.failing" | "message.attempt.exhausted" if not event.quiet:
+                case "message.attempt.failing" | "message.attempt.exhausted":
                     self.events[identity] = replace(event, quiet=True)
-                    hushed[event.type] += 1
                 case "message.attempt.recovered":
-                    quiet = all(self._announced_of(event.data["message_id"]))
-                    self.events[identity] = replace(event, quiet=quiet)
-        return replace(
-            incident,
-            messages_failing=incident.messages_failing + hushed["message.attempt.failing"],
-            messages_exhausted=incident.messages_exhausted + hushed["message.attempt.exhausted"],
-        )
+                    announced = self._announced_of(event.data["message_id"])
+                    self.events[identity] = replace(event, quiet=bool(announced) and all(announced))
 
     def _reason_to_open(self, attempted_at: datetime, now: datetime) -> str | None:
         health, policy = self.health, self.policy
