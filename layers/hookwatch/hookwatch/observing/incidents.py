@@ -125,6 +125,8 @@ class _Fold:
             if not attempt.succeeded:
                 self._failing(attempt)
             self._time_passes(attempt.at)
+        if attempt.events_at_most == 0:  # nearly always: a first success, or a failure that is no news
+            return
         if attempt.succeeded:
             self._message_recovered(attempt)
         elif attempt.trigger == "scheduled":
