@@ -92,11 +92,10 @@ def _switched(health: Health, change: EndpointChange) -> Changed:
             is_enabled = change.configuration.get("is_enabled")
     if is_enabled is None or not _is_newer(change, health.switched_at) or health.deleted_at is not None:
         return health, ()
-    known = health.configuration.get("is_enabled")
-    if change.type == "endpoint.updated":
-        was_enabled = (
-            known if known is not None else (change.changes or {}).get("is_enabled", {}).get("from", is_enabled)
-        )
+    known, told = health.configuration.get("is_enabled"), (change.changes or {}).get("is_enabled")
+    # A snapshot may not know yet that Hookwatch disabled the endpoint; who switches it does.
+    if change.type == "endpoint.updated" and not (told and health.disabled_at):
+        was_enabled = known if known is not None else (told or {}).get("from", is_enabled)
     else:
         was_enabled = health.is_enabled
     configuration = {**health.configuration, "is_enabled": is_enabled}

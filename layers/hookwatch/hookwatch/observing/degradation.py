@@ -79,7 +79,7 @@ def _reason(facts: Facts, policy: Policy) -> str | None:
 def _is_calm(degradation: Degradation, facts: Facts, now: datetime, policy: Policy) -> bool:
     """Below half of what opens it. What has lasted for an hour is the new normal of the traffic."""
     failing, active = facts.endpoints_failing, facts.endpoints_active
-    if failing and failing >= active * policy.degraded_at_share / 2:
+    if failing >= max(active * policy.degraded_at_share, policy.degraded_from_endpoints) / 2:
         return False
     normal = degradation.attempts_before
     if degradation.since is not None and now - degradation.since >= _NEW_NORMAL:

@@ -7,6 +7,7 @@ from hookwatch import times
 from hookwatch.observing.health import Health, Incident
 from hookwatch.observing.policy import Policy
 
+_HOUR = timedelta(hours=1)
 _SWEEP = timedelta(minutes=1)
 
 
@@ -26,10 +27,15 @@ def progress(health: Health, now: datetime, policy: Policy) -> float:
 
 def steps_past(health: Health, incident: Incident, now: datetime, policy: Policy) -> tuple[int, str]:
     """The highest step of endpoint.warning that is past: its number from 1, and its name; (0, "") before the first."""
-    way = progress(health, now, policy)
-    steps = [(f"{hours}h", now - incident.opened_at >= timedelta(hours=hours)) for hours in policy.warns_after_hours]
-    steps += [(f"{share:.0%}", way >= share) for share in policy.warns_at_progress]
-    return max(((number, name) for number, (name, is_past) in enumerate(steps, start=1) if is_past), default=(0, ""))
+    age, way = (now - incident.opened_at) / _HOUR, progress(health, now, policy)
+    hours, shares = policy.warns_after_hours, policy.warns_at_progress
+    for number, share in reversed([*enumerate(shares, start=len(hours) + 1)]):
+        if way >= share:
+            return number, f"{share:.0%}"
+    for number, hour in reversed([*enumerate(hours, start=1)]):
+        if age >= hour:
+            return number, f"{hour}h"
+    return 0, ""
 
 
 def told(health: Health, now: datetime, policy: Policy) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def due_at(health: Health, policy: Policy) -> datetime | None:
     due = [silent]
     if has_succeeded(health, incident) and health.consecutive_failures < policy.opens_after_failures:
         due.append(last_attempt.at + _SWEEP)  # it may close any minute
-    if not health.disabled_at:
+    if health.state == "failing":
         steps = [incident.opened_at + timedelta(hours=hours) for hours in policy.warns_after_hours]
         steps += [_reached_at(health, share, policy) or silent for share in policy.warns_at_progress]
         due += steps[incident.warnings :]

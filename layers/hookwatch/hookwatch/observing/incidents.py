@@ -37,7 +37,7 @@ def fold(health: Health, reports: Iterable[Report | Tick], announced: Announced,
     under_way = _Fold(health, announced, policy)
     for report in reports:
         under_way.take(report)
-    return under_way.health, under_way.told()
+    return under_way.health, tuple(under_way.events.values())
 
 
 def message_events(application_id: str, report: Report) -> set[str]:
@@ -58,7 +58,6 @@ class _Fold:
         self.policy = policy
         self.events: dict[str, OperationalEvent] = {}
         self._announced = dict(announced)
-        self._has_opened = False
         self._received_at: datetime
         self._reported_by: str
 
@@ -77,17 +76,6 @@ class _Fold:
                             self._changed(signal)
                         case Announcement():
                             self._announce(signal)
-
-    def told(self) -> tuple[OperationalEvent, ...]:
-        """A storm that begins within one fold is quiet from its start."""
-        if not self._has_opened:
-            return tuple(self.events.values())
-        return tuple(
-            replace(event, quiet=True)
-            if event.type in ("message.attempt.failing", "message.attempt.exhausted")
-            else event
-            for event in self.events.values()
-        )
 
     # ── endpoint.created, updated, deleted, enabled, disabled: the platform says so ──
 
@@ -137,6 +125,8 @@ class _Fold:
             if not attempt.succeeded:
                 self._failing(attempt)
             self._time_passes(attempt.at)
+        if attempt.events_at_most == 0:  # nearly always: a first success, or a failure that is no news
+            return
         if attempt.succeeded:
             self._message_recovered(attempt)
         elif attempt.trigger == "scheduled":
@@ -188,9 +178,13 @@ class _Fold:
             self.health = replace(health, incident=replace(health.incident, failures_by_cause=causes))
 
     def _is_troubled(self, now: datetime) -> bool:
-        """Whether so many of the last five minutes failed that an incident stays open."""
+        """Whether so many of the last five minutes, or of the last one, failed that an incident stays open."""
+        policy = self.policy
         attempts, failed = last_minutes(self.health.minutes, now)
-        return failed > 0 and failed >= attempts * self.policy.closes_below_share
+        if failed > 0 and failed >= attempts * policy.closes_below_share:
+            return True
+        attempts, failed = last_minutes(self.health.minutes, now, _ONE_MINUTE)
+        return attempts >= policy.opens_from_attempts and failed >= attempts * policy.closes_below_share_of_a_minute
 
     # ── endpoint.failing: an incident opens, or reopens ──
 
@@ -216,10 +210,20 @@ class _Fold:
             incident_id = f"inc_{digest(health.application_id, health.endpoint_id, *identity)[:32]}"
             incident = Incident(incident_id=incident_id, opened_at=at, **spell)
         self.health = replace(health, incident=incident, closed=None)
-        self._has_opened = True
+        self._hush()
         self._say_incident(
             "endpoint.failing", incident, at, reason=reason, **escalation.told(self.health, at, self.policy)
         )
+
+    def _hush(self) -> None:
+        """A storm that begins within one fold is quiet from its start, and so is what arrives of it."""
+        for identity, event in self.events.items():
+            match event.type:
+                case "message.attempt.failing" | "message.attempt.exhausted":
+                    self.events[identity] = replace(event, quiet=True)
+                case "message.attempt.recovered":
+                    announced = self._announced_of(event.data["message_id"])
+                    self.events[identity] = replace(event, quiet=bool(announced) and all(announced))
 
     def _reason_to_open(self, attempted_at: datetime, now: datetime) -> str | None:
         health, policy = self.health, self.policy
@@ -239,7 +243,7 @@ class _Fold:
 
     def _warning(self, now: datetime) -> None:
         health, incident, policy = self.health, self.health.incident, self.policy
-        if incident is None or health.disabled_at:
+        if incident is None or health.state != "failing":  # who disabled it knows
             return
         past, step = escalation.steps_past(health, incident, now, policy)
         if past <= incident.warnings:
@@ -295,7 +299,7 @@ class _Fold:
     # ── message.attempt.failing, exhausted, recovered ──
 
     def _message_failed(self, attempt: Attempt) -> None:
-        if self._quietness(attempt, "exhausted") is not None:
+        if self._quietness(attempt.message_id, "exhausted") is not None:
             return
         if not attempt.will_retry:
             said = self._say_message("message.attempt.exhausted", attempt, quiet=self.health.incident is not None)
@@ -306,9 +310,7 @@ class _Fold:
 
     def _message_recovered(self, attempt: Attempt) -> None:
         """Told to whom its failing or exhausted event was told."""
-        announced = [
-            quiet for type_ in ("failing", "exhausted") if (quiet := self._quietness(attempt, type_)) is not None
-        ]
+        announced = self._announced_of(attempt.message_id)
         if announced:
             self._say_message("message.attempt.recovered", attempt, quiet=all(announced))
 
@@ -327,11 +329,15 @@ class _Fold:
             attempt=last_attempt,
         )
 
-    def _quietness(self, attempt: Attempt, type_: str) -> bool | None:
+    def _announced_of(self, message_id: str) -> list[bool]:
+        """Of the events that say that the message fails, whether each is quiet."""
+        quietness = (self._quietness(message_id, type_) for type_ in ("failing", "exhausted"))
+        return [is_quiet for is_quiet in quietness if is_quiet is not None]
+
+    def _quietness(self, message_id: str, type_: str) -> bool | None:
         """Whether the message's event is quiet; None where there is none."""
-        identity = event_id(
-            self.health.application_id, f"message.attempt.{type_}", attempt.endpoint_id, attempt.message_id
-        )
+        health = self.health
+        identity = event_id(health.application_id, f"message.attempt.{type_}", health.endpoint_id, message_id)
         told = self.events.get(identity)
         return told.quiet if told else self._announced.get(identity)
 

@@ -43,6 +43,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.opens_at_share / 2
 
     @property
+    def closes_below_share_of_a_minute(self) -> float:
+        return self.opens_at_share_of_a_minute / 2
+
+    @property
     def opens_after(self) -> timedelta:
         return timedelta(seconds=self.opens_after_seconds)
 

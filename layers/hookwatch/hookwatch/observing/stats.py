@@ -79,7 +79,7 @@ def start_of(hour: int) -> datetime:
     return datetime.fromtimestamp(hour * 3600, UTC)
 
 
-def percentile_ms(counts: Mapping[str, int], share: float) -> int | None:
+def percentile_ms(counts: Mapping[str, int], share: float) -> float | None:
     """The duration that `share` of the timed attempts did not exceed, at most 9.1 % off; None where none was timed."""
     buckets = sorted((int(name[7:]), number) for name, number in counts.items() if name.startswith("bucket_"))
     rank = share * sum(number for _, number in buckets)
@@ -87,7 +87,7 @@ def percentile_ms(counts: Mapping[str, int], share: float) -> int | None:
     for bucket, number in buckets:
         below += number
         if below >= rank:
-            return round(2 ** ((bucket - 0.5) / _BUCKETS_PER_DOUBLING)) if bucket else 1
+            return round(2 ** ((bucket - 0.5) / _BUCKETS_PER_DOUBLING), 2) if bucket else 1.0  # in whole ms 8 is 7
     return None
 
 
