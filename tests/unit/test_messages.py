@@ -9,6 +9,7 @@ import pytest
 
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.matching import matches
+from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, Attempt, Signal
 from hookwatch.operational_events import OperationalEvent
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, at, change, failure, success
@@ -135,17 +136,32 @@ def test_what_is_resent_by_hand_after_a_quiet_exhaustion_arrives_quietly() -> No
     assert Counter(posts(ASKED_FOR_ALL, night.told()))[RECOVERED] == 30
 
 
-def test_a_storm_in_one_fold_is_quiet_from_its_start_and_so_is_what_arrives_of_it() -> None:
-    told_before = failed(-60, 4, "m_0")
-    storm = [failed(2 + number / 10, 4, f"n_{number}") for number in range(20)]
-    at_once = [failed(0, 4, "m_1"), arrived(0.1, 5, "m_0"), arrived(0.2, 5, "m_1"), *storm, arrived(5, 5, "n_1")]
-    night = Night([told_before, *at_once], workers=(Worker(60),))
+def test_of_a_storm_a_few_are_told_before_its_incident_opens_and_so_is_what_arrives_of_them() -> None:
+    storm = [failed(number / 16, 1, f"m_{number}", will_retry=False) for number in range(480)]
+    resent = [arrived(HOUR + number, 2, f"m_{number}", trigger="manual") for number in range(480)]
+    night = Night([*traffic(-600, 0), *storm, *resent]).ends()
 
-    quiet = {(event.data["message_id"], event.type): event.quiet for event in night.told(FAILING, RECOVERED)}
-    assert len(night.told("endpoint.failing")) == 1
-    assert [key for key, is_quiet in quiet.items() if not is_quiet] == [("m_0", FAILING), ("m_0", RECOVERED)]
-    assert quiet["m_1", RECOVERED]
-    assert quiet["n_1", RECOVERED]
+    loud = [event.data["message_id"] for event in night.told(EXHAUSTED) if not event.quiet]
+    assert loud == [f"m_{number}" for number in range(5)]
+    assert [event.data["message_id"] for event in night.told(RECOVERED) if not event.quiet] == loud
+    assert len(night.told(EXHAUSTED)) == len(night.told(RECOVERED)) == 480
+
+
+def test_where_few_messages_fail_for_long_a_few_are_told_each_quarter_of_an_hour() -> None:
+    lost = [failed(60 * minute + 1, 5, f"m_{minute}", will_retry=False) for minute in range(60)]
+    night = Night(
+        [signal for minute, one in enumerate(lost) for signal in (*traffic(60 * minute, 60 * minute + 59), one)]
+    )
+
+    loud = [event.data["message_id"] for event in night.told(EXHAUSTED) if not event.quiet]
+    assert loud == [f"m_{minute}" for quarter in range(4) for minute in range(15 * quarter, 15 * quarter + 5)]
+
+
+def test_an_application_may_have_every_one_told_or_none() -> None:
+    lost = [failed(60 * minute, 5, f"m_{minute}", will_retry=False) for minute in range(8)]
+    for at_most, expected in ((20, 8), (0, 0)):
+        night = Night([*traffic(-600, 0), *lost], policy=Policy(messages_told_at_most=at_most))
+        assert len(posts(DEFAULT, night.told(EXHAUSTED))) == expected
 
 
 def test_outside_of_an_incident_a_message_is_told_to_everyone() -> None:
@@ -188,22 +204,21 @@ def from_the_first_attempt() -> Iterator[Attempt]:
 
 @pytest.mark.parametrize("request_size", [1000, 100, 20])
 def test_a_storm_that_begins_with_fourth_failures_stays_quiet(request_size: int) -> None:
-    assert_quiet(Night(at_once(), workers=(Worker(120),), request_size=request_size))
+    assert_quiet(Night(at_once(), workers=(Worker(120),), request_size=request_size), told_before=[FAILING] * 5)
 
 
 @pytest.mark.parametrize("request_size", [1000, 100, 10])
 def test_a_storm_stays_quiet(request_size: int) -> None:
-    assert_quiet(Night(from_the_first_attempt(), workers=(Worker(120),), request_size=request_size))
+    assert_quiet(Night(from_the_first_attempt(), workers=(Worker(120),), request_size=request_size), told_before=[])
 
 
-def test_of_a_storm_that_begins_with_fourth_failures_one_by_one_fewer_than_twenty_are_told() -> None:
-    """Twenty attempts, all of them failing, open its incident; what came in earlier requests was told by then."""
+def test_a_storm_that_is_reported_one_by_one_stays_quiet_too() -> None:
     night = Night(at_once(), workers=(Worker(0.01),)).goes_on(3 * HOUR)
 
-    assert Counter(posts(DEFAULT, night.told())) == {FAILING: 19, "endpoint.failing": 1, "endpoint.warning": 1}
+    assert Counter(posts(DEFAULT, night.told())) == {FAILING: 5, "endpoint.failing": 1, "endpoint.warning": 1}
 
 
-def assert_quiet(night: Night) -> None:
+def assert_quiet(night: Night, *, told_before: list[str]) -> None:
     night.goes_on(3 * HOUR)
     assert Counter(night.types()) == {
         FAILING: MESSAGES,
@@ -211,11 +226,11 @@ def assert_quiet(night: Night) -> None:
         "endpoint.failing": 1,
         "endpoint.warning": 1,
     }
-    assert posts(DEFAULT, night.told()) == ["endpoint.failing", "endpoint.warning"]
+    assert posts(DEFAULT, night.told()) == [*told_before, "endpoint.failing", "endpoint.warning"]
     assert len(posts(ASKED_FOR_ALL, night.told())) == 2 * MESSAGES + 2
 
     night.ends()
-    assert Counter(posts(DEFAULT, night.told())) == {
+    assert Counter(posts(DEFAULT, night.told())) == Counter(told_before) | {
         "endpoint.failing": 1,
         "endpoint.warning": 5,
         "endpoint.disabled": 1,
@@ -223,7 +238,7 @@ def assert_quiet(night: Night) -> None:
     }
     (closed,) = night.told("endpoint.recovered")
     assert closed.data["messages_exhausted"] == MESSAGES
-    assert closed.data["messages_failing"] > MESSAGES - 20  # the first were told, quietly, before it opened
+    assert closed.data["messages_failing"] > MESSAGES - 20  # the first were told before it opened
 
 
 # ── who says nothing of successes ──
@@ -240,7 +255,8 @@ def test_a_source_that_announces_never_opens_an_incident_and_is_told_as_it_annou
 
     assert night.types() == [EXHAUSTED] * 600
     assert set(night.states) == {"healthy"}
-    assert posts(DEFAULT, night.told()) == [EXHAUSTED] * 600
+    assert posts(ASKED_FOR_ALL, night.told()) == [EXHAUSTED] * 600
+    assert posts(DEFAULT, night.told()) == [EXHAUSTED] * 5
     assert night.health.minutes == ()
 
 

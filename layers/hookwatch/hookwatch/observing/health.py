@@ -47,7 +47,8 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `configured_at` and `switched_at` are when the platform last said something of the configuration and of
     `is_enabled`; `disabled_at` is when Hookwatch itself disabled the endpoint. `failing_since` and
     `consecutive_failures` are of the run of failures since the last success; `troubled_since` and
-    `failures_by_cause` go back to where failures became frequent. `closed` is an incident that may yet reopen.
+    `failures_by_cause` go back to where failures became frequent. `closed` is an incident that may yet reopen,
+    `messages_told_at` when messages were last told one by one, outside an incident.
     """
 
     application_id: str
@@ -68,6 +69,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     minutes: tuple[Minute, ...] = ()
     incident: Incident | None = None
     closed: Incident | None = None
+    messages_told_at: tuple[datetime, ...] = ()
     sequence: int = 0
 
     @property

@@ -23,6 +23,7 @@ Announced = Mapping[str, bool]
 Folded = tuple[Health, tuple[OperationalEvent, ...]]
 
 _ONE_MINUTE = 2  # the attempt's own minute and the one before
+_FEW_MESSAGES_WITHIN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ def message_events(application_id: str, report: Report) -> set[str]:
     """The ids of the events by which the rules will ask what was announced of the report's messages."""
     asked: set[tuple[str, str]] = set()
     for signal in report.signals:
-        if isinstance(signal, Attempt) and signal.events_at_most:
-            types = ("failing", "exhausted", "recovered") if signal.succeeded else ("failing", "exhausted")
+        if not isinstance(signal, EndpointChange) and signal.events_at_most:
+            types = ("failing", "exhausted", "recovered") if signal.recovers else ("failing", "exhausted")
             asked.update((f"message.attempt.{type_}", signal.message_id) for type_ in types)
     return {event_id(application_id, type_, report.endpoint_id, message_id) for type_, message_id in asked}
 
@@ -210,20 +211,9 @@ class _Fold:
             incident_id = f"inc_{digest(health.application_id, health.endpoint_id, *identity)[:32]}"
             incident = Incident(incident_id=incident_id, opened_at=at, **spell)
         self.health = replace(health, incident=incident, closed=None)
-        self._hush()
         self._say_incident(
             "endpoint.failing", incident, at, reason=reason, **escalation.told(self.health, at, self.policy)
         )
-
-    def _hush(self) -> None:
-        """A storm that begins within one fold is quiet from its start, and so is what arrives of it."""
-        for identity, event in self.events.items():
-            match event.type:
-                case "message.attempt.failing" | "message.attempt.exhausted":
-                    self.events[identity] = replace(event, quiet=True)
-                case "message.attempt.recovered":
-                    announced = self._announced_of(event.data["message_id"])
-                    self.events[identity] = replace(event, quiet=bool(announced) and all(announced))
 
     def _reason_to_open(self, attempted_at: datetime, now: datetime) -> str | None:
         health, policy = self.health, self.policy
@@ -302,32 +292,37 @@ class _Fold:
         if self._quietness(attempt.message_id, "exhausted") is not None:
             return
         if not attempt.will_retry:
-            said = self._say_message("message.attempt.exhausted", attempt, quiet=self.health.incident is not None)
-            self._count_messages(exhausted=int(said))
+            self._count_messages(exhausted=int(self._say_attempt("message.attempt.exhausted", attempt)))
         elif attempt.attempt_number >= self.policy.message_failing_from_attempt:
-            said = self._say_message("message.attempt.failing", attempt, quiet=self.health.incident is not None)
-            self._count_messages(failing=int(said))
+            self._count_messages(failing=int(self._say_attempt("message.attempt.failing", attempt)))
 
     def _message_recovered(self, attempt: Attempt) -> None:
-        """Told to whom its failing or exhausted event was told."""
-        announced = self._announced_of(attempt.message_id)
-        if announced:
-            self._say_message("message.attempt.recovered", attempt, quiet=all(announced))
+        if self._announced_of(attempt.message_id):
+            self._say_attempt("message.attempt.recovered", attempt)
 
     def _announce(self, announcement: Announcement) -> None:
         """What a platform says instead of its attempts."""
-        last_attempt = announcement.attempted_at and {
-            "response_status_code": announcement.response_status_code,
-            "attempted_at": times.to_text(announcement.attempted_at),
-        }
-        self._say(
-            announcement.type,
-            min(announcement.at, self._received_at),
-            (announcement.endpoint_id, announcement.message_id),
-            dedup_key=telling.message_key(announcement),
-            message_id=announcement.message_id,
-            attempt=last_attempt,
+        said = telling.of_announcement(announcement)
+        self._say_message(announcement.type, min(announcement.at, self._received_at), said)
+
+    def _say_attempt(self, event_type: str, attempt: Attempt) -> bool:
+        said = {"message_id": attempt.message_id, "attempt": telling.of_attempt(attempt)}
+        return self._say_message(event_type, attempt.at, said)
+
+    def _say_message(self, event_type: str, at: datetime, said: dict[str, Any]) -> bool:
+        message_id, now = said["message_id"], self._received_at
+        told_at = tuple(moment for moment in self.health.messages_told_at if now - moment < _FEW_MESSAGES_WITHIN)
+        is_quiet = self.health.incident is not None or len(told_at) >= self.policy.messages_told_at_most
+        is_recovery = event_type == "message.attempt.recovered"
+        if is_recovery and (announced := self._announced_of(message_id)):
+            is_quiet = all(announced)  # told to whom its failing or exhausted event was told
+        key = telling.message_key(self.health.endpoint_id, message_id)
+        has_said = self._say(
+            event_type, at, (self.health.endpoint_id, message_id), quiet=is_quiet, dedup_key=key, **said
         )
+        if has_said and not is_quiet and not is_recovery:
+            self.health = replace(self.health, messages_told_at=(*told_at, now))
+        return has_said
 
     def _announced_of(self, message_id: str) -> list[bool]:
         """Of the events that say that the message fails, whether each is quiet."""
@@ -352,17 +347,6 @@ class _Fold:
             self.health = replace(self.health, incident=incident)
 
     # ── saying it ──
-
-    def _say_message(self, event_type: str, attempt: Attempt, *, quiet: bool) -> bool:
-        return self._say(
-            event_type,
-            attempt.at,
-            (attempt.endpoint_id, attempt.message_id),
-            quiet=quiet,
-            dedup_key=telling.message_key(attempt),
-            message_id=attempt.message_id,
-            attempt=telling.of_attempt(attempt),
-        )
 
     def _say_incident(
         self, event_type: str, incident: Incident, at: datetime, derived_from: str | None = None, **data: Any

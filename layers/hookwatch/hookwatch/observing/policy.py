@@ -33,6 +33,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     disable_authority: DisableAuthority | None = None
     silent_after_days: Annotated[int, Meta(ge=1, le=30)] = 5
     message_failing_from_attempt: Annotated[int, Meta(ge=4, le=1_000)] = 4
+    messages_told_at_most: Annotated[int, Meta(ge=0, le=20)] = 5
     degraded_at_share: Share = 0.2
     degraded_from_endpoints: Count = 5
     degraded_at_factor: Annotated[float, Meta(gt=1, le=1_000)] = 5.0

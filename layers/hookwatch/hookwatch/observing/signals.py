@@ -41,6 +41,10 @@ class Attempt(msgspec.Struct, frozen=True, tag_field="kind", tag="attempt", omit
         return self.attempted_at
 
     @property
+    def recovers(self) -> bool:
+        return self.succeeded
+
+    @property
     def events_at_most(self) -> int:
         if self.succeeded:
             return int(self.attempt_number >= 2 or self.trigger == "manual")
@@ -88,6 +92,10 @@ class Announcement(msgspec.Struct, frozen=True, tag_field="kind", tag="announcem
     @property
     def at(self) -> datetime:
         return self.occurred_at
+
+    @property
+    def recovers(self) -> bool:
+        return self.type == "message.attempt.recovered"
 
     @property
     def events_at_most(self) -> int:

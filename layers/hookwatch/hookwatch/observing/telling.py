@@ -60,5 +60,13 @@ def of_attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def message_key(signal: Attempt | Announcement) -> str:
-    return f"message:{signal.endpoint_id}:{signal.message_id}"
+def of_announcement(announcement: Announcement) -> dict[str, Any]:
+    last_attempt = announcement.attempted_at and {
+        "response_status_code": announcement.response_status_code,
+        "attempted_at": times.to_text(announcement.attempted_at),
+    }
+    return {"message_id": announcement.message_id, "attempt": last_attempt}
+
+
+def message_key(endpoint_id: str, message_id: str) -> str:
+    return f"message:{endpoint_id}:{message_id}"
