@@ -1,0 +1,470 @@
+"""Exactly once: random histories of the queue and the observer, against a model that counts one report after another.
+
+The function, the rules and the outbox are the real ones, and so are PynamoDB and botocore up to where a request would
+be sent. The queue, DynamoDB and the clock are in memory. `EXACTLY_ONCE_HISTORIES` asks for more histories.
+"""
+
+import importlib.util
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hookwatch import event_items, tables, times
+from hookwatch.observing import incidents, stats
+from hookwatch.observing.counting import Counted
+from hookwatch.observing.health import Health
+from hookwatch.observing.incidents import Tick
+from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report, Signal, to_reports
+from hookwatch.observing.stats import Hour
+from hookwatch.operational_events import OperationalEvent, event_id
+from tests.faults.dynamodb import DynamoDB, Fault, Kind, Run
+from tests.faults.fifo import Fifo, to_records
+from tests.faults.killing import Killed
+from tests.in_process.aws import ROOT, Aws, Context
+
+HISTORIES = int(os.environ.get("EXACTLY_ONCE_HISTORIES", "1500"))
+APPLICATION = "shop"
+ENDPOINTS = ("erp", "crm")
+START = datetime.fromisoformat("2026-11-23T10:50:00Z")
+VISIBILITY, RECEIVES = 60, 3
+POLICY = {"opens_after_failures": 3, "opens_after_seconds": 0, "reopens_within_minutes": 2, "opens_from_attempts": 5}
+
+# ── what happens ──
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Signals of one endpoint: what each says, of which message, and by how many seconds it comes late."""
+
+    endpoint: str
+    signals: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """As many events as a message may yield, over as many hours as it may span."""
+
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class RepeatedRequest:
+    """The last request once more."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """A batch, and what befalls the function. `takes` seconds pass between reading and writing it."""
+
+    at_most: int
+    fault: Fault | None = None
+    meanwhile: "Received | Swept | None" = None
+    is_late: bool = False  # the visibility ends before the write
+    is_acknowledged: bool = True
+    takes: int = 0
+
+
+@dataclass(frozen=True)
+class Swept:
+    pass
+
+
+@dataclass(frozen=True)
+class Waited:
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Redriven:
+    pass
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A new queue. The old one is read as long as it holds something, or its messages are moved."""
+
+    is_moved: bool
+
+
+Step = Reported | Crowd | RepeatedRequest | Received | Swept | Waited | Redriven | Replaced
+
+KINDS: list[Kind] = ["killed before", "killed after", "unanswered", "sent again", "refused", "throttled"]
+SAID = ["ok", "ok", "failed", "failed", "failed", "4th failed", "given up", "5th ok", "by hand", "created", "updated",
+        "disabled", "enabled", "announced"]  # fmt: skip
+_endpoints = st.sampled_from(ENDPOINTS)
+_reported = st.builds(
+    Reported,
+    _endpoints,
+    st.lists(
+        st.tuples(st.sampled_from(SAID), st.integers(0, 2), st.sampled_from([0, 0, 0, 1, 20, 400, 4000, 20_000])),
+        min_size=1,
+        max_size=5,
+    ).map(tuple),
+)
+_faults = st.builds(Fault, st.sampled_from(KINDS), st.integers(1, 3))
+_takes = st.sampled_from([0, 1, 50])
+_plain = st.builds(
+    Received, st.integers(1, 10), st.one_of(st.none(), _faults), is_acknowledged=st.booleans(), takes=_takes
+)
+_raced = st.builds(
+    Received,
+    st.integers(1, 10),
+    st.builds(Fault, st.just("interrupted"), st.integers(1, 2)),
+    st.one_of(_plain, _plain, st.builds(Swept)),
+    is_late=st.booleans(),
+    is_acknowledged=st.booleans(),
+    takes=_takes,
+)
+_others: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Crowd, _endpoints),
+    st.builds(RepeatedRequest),
+    st.builds(Swept),
+    st.builds(Redriven),
+    st.builds(Redriven),
+    st.builds(Waited, st.sampled_from([1, VISIBILITY, VISIBILITY * RECEIVES, 4000])),
+    st.builds(Replaced, st.booleans()),
+)
+HISTORY: st.SearchStrategy[list[Step]] = st.lists(
+    st.one_of(_reported, _reported, _plain, _plain, _raced, _others), min_size=3, max_size=25
+)
+
+
+# ── the world in which it happens ──
+
+
+class World:
+    def __init__(self, observer: ModuleType, dynamodb: DynamoDB) -> None:
+        self.observer = observer
+        self.dynamodb = dynamodb
+        self.now = 0.0
+        self.queues: list[Fifo] = []
+        self.sent: dict[str, Report] = {}
+        self.requests: list[list[Report]] = []
+        self.signals = 0
+        self.replace(is_moved=False)
+
+    @property
+    def moment(self) -> datetime:
+        return START + timedelta(seconds=self.now)
+
+    def replace(self, *, is_moved: bool) -> None:
+        count = len(self.queues)
+        first_number = 10**20 if count % 2 == 0 else 0  # smaller numbers than before, and larger ones
+        self.queues.append(Fifo(f"arn:aws:sqs:eu-central-1:1:Signals{count}.fifo", VISIBILITY, RECEIVES, first_number))
+        if is_moved:
+            for old in self.queues[:-1]:
+                old.empties_into(self.queues[-1], self.now)
+
+    def take(self, step: Step) -> None:
+        match step:
+            case Reported(endpoint, said):
+                self.send([self.signal(endpoint, *each) for each in said])
+            case Crowd(endpoint):
+                self.send([self.signal(endpoint, "given up", n + 100 * self.signals, 1000 * n) for n in range(40)])
+            case RepeatedRequest() if self.requests:
+                self.put(self.requests[-1])
+            case Received():
+                self.receive(step, is_patient=True)
+            case Swept():
+                self.sweep()
+            case Waited(seconds):
+                self.now += seconds
+            case Redriven():
+                self.redrive()
+            case Replaced(is_moved):
+                self.replace(is_moved=is_moved)
+
+    def signal(self, endpoint: str, said: str, number: int, late: int) -> Signal:
+        at, message_id = self.moment - timedelta(seconds=late), f"m{number}"
+        self.signals += 1
+        match said:
+            case "created" | "updated" | "disabled" | "enabled":
+                fact = f"{said} {endpoint} {number}"  # which may be reported again
+                return EndpointChange(
+                    type=f"endpoint.{said}",  # type: ignore[arg-type]
+                    endpoint_id=endpoint,
+                    signal_id=fact,
+                    occurred_at=at,
+                )
+            case "announced":
+                return Announcement(
+                    type="message.attempt.exhausted", endpoint_id=endpoint, message_id=message_id, occurred_at=at
+                )
+        numbers = {"4th failed": 4, "given up": 6, "5th ok": 5, "by hand": 7}
+        return Attempt(
+            endpoint_id=endpoint,
+            message_id=message_id if said in numbers else f"first of {self.signals}",
+            attempt_number=numbers.get(said, 1),
+            succeeded="ok" in said or said == "by hand",
+            attempted_at=at,
+            will_retry=said in ("failed", "4th failed"),
+            response_status_code=200 if "ok" in said else 500 + number % 4,
+            duration_ms=self.signals,
+            trigger="manual" if said == "by hand" else "scheduled",
+        )
+
+    def send(self, signals: list[Signal]) -> None:
+        request = list(
+            to_reports(
+                signals,
+                application_id=APPLICATION,
+                received_at=self.moment,
+                reported_by="key:k",
+                batch_id="b",
+                idempotency_key=str(len(self.requests)),
+            )
+        )
+        self.requests.append(request)
+        self.put(request)
+
+    def put(self, request: list[Report]) -> None:
+        for report in request:
+            if report.id not in self.sent or any(report.id in queue.sent_at for queue in self.queues[-1:]):
+                is_new = self.queues[-1].send(report, self.sent_at(report))
+                assert is_new == (report.id not in self.sent)
+                self.sent[report.id] = report
+
+    def sent_at(self, report: Report) -> float:
+        """A repeated request comes within the five minutes of FIFO's deduplication, or it is another request."""
+        known = self.queues[-1].sent_at.get(report.id)
+        return self.now if known is None else min(self.now, known + 299)
+
+    def receive(self, step: Received, *, is_patient: bool = False) -> None:
+        """By one observer, of the first queue that has something."""
+        if is_patient:
+            waits = [at for queue in self.queues if (at := queue.visible_at(self.now)) is not None]
+            self.now = min(waits, default=self.now)
+        for queue in self.queues:
+            if received := queue.receive(self.now, step.at_most):
+                break
+        else:
+            return
+
+        def interrupt() -> None:
+            if step.is_late:
+                self.now = max(self.now, max(held.hidden_until for held in received))
+            match step.meanwhile:
+                case Received() as another:
+                    self.receive(another)
+                case Swept():
+                    self.sweep()
+
+        self.now += step.takes
+        receipts = {held.message_id: held.receipt for held in received}
+        with self.dynamodb.running(Run(step.fault, interrupt, name="observer")):
+            try:
+                answer = self.observer.handler({"Records": to_records(received, queue.arn)}, Context())
+            except Killed:
+                return
+        if step.is_acknowledged:
+            failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+            for message_id, receipt in receipts.items():
+                if message_id not in failed:
+                    queue.delete(receipt, self.now)
+
+    def sweep(self) -> None:
+        for item in self.dynamodb.items("MonitoredEndpoint"):
+            if "open_shard" in item:
+                with self.dynamodb.running(Run(name=self.moment)):
+                    self.observer.outbox.tick(APPLICATION, item["endpoint_id"]["S"], self.moment)
+
+    def redrive(self) -> None:
+        for queue in self.queues:
+            queue.moves_to(self.queues[-1])
+
+    def drain(self) -> None:
+        while any(queue.dead or queue.visible_at(self.now) is not None for queue in self.queues):
+            self.redrive()
+            self.receive(Received(10), is_patient=True)
+
+
+# ── the model ──
+
+
+@dataclass
+class Naive:
+    """Counts each report when it is told to. Nothing ever goes wrong."""
+
+    policy: Any
+    health: dict[str, Health] = field(default_factory=dict)
+    hours: dict[str, Hour] = field(default_factory=lambda: defaultdict(Hour))
+    rows: dict[tuple[str, int], stats.Counts] = field(default_factory=lambda: defaultdict(dict))
+    of_application: dict[int, stats.Counts] = field(default_factory=lambda: defaultdict(dict))
+    events: dict[str, OperationalEvent] = field(default_factory=dict)
+
+    def count(self, endpoint: str, report: Report | Tick) -> None:
+        known = self.health.get(endpoint) or Health(application_id=APPLICATION, endpoint_id=endpoint)
+        announced = {event.event_id: event.quiet for event in self.events.values()}
+        self.health[endpoint], events = incidents.fold(known, [report], announced, self.policy)
+        self.events |= {event.event_id: event for event in events}
+        if isinstance(report, Report):
+            self.hours[endpoint], rows = stats.count(self.hours[endpoint], [report])
+            for hour, counts in rows.of_endpoint.items():
+                self.rows[endpoint, hour] = stats.summed((self.rows[endpoint, hour], counts))
+            for hour, counts in rows.of_application.items():
+                self.of_application[hour] = stats.summed((self.of_application[hour], counts))
+
+
+def told_in_order(world: World) -> Iterator[tuple[str, Report | Tick]]:
+    """What the writes of the records say was counted, in the order of the writes."""
+    reports = {report_id[:10]: report for report_id, report in world.sent.items()}
+    assert len(reports) == len(world.sent)
+    seen: set[str] = set()
+    for name, item in world.dynamodb.written:
+        if isinstance(name, datetime):
+            yield item["endpoint_id"]["S"], Tick(name)
+        else:
+            for short in msgspec.json.decode(item["counted"]["S"], type=Counted).last:
+                if short not in seen:
+                    seen.add(short)
+                    yield item["endpoint_id"]["S"], reports[short]
+
+
+def compare(world: World) -> None:
+    stored = world.dynamodb
+    told = list(told_in_order(world))
+    naive = Naive(world.observer.settings.policy)
+    for endpoint, report in told:
+        naive.count(endpoint, report)
+
+    # none lost
+    assert sorted(report.id for _, report in told if isinstance(report, Report)) == sorted(world.sent)
+
+    # the records
+    records = {item["endpoint_id"]["S"]: item for item in stored.items("MonitoredEndpoint")}
+    health = {key: msgspec.json.decode(item["health"]["S"], type=Health) for key, item in records.items()}
+    hours = {key: msgspec.json.decode(item["hour"]["S"], type=Hour) for key, item in records.items()}
+    assert health == naive.health
+    assert hours == dict(naive.hours)
+
+    # the rows
+    rows: dict[tuple[str, int], stats.Counts] = {}
+    of_application: dict[int, stats.Counts] = {}
+    for item in stored.items("MessageStats"):
+        row = tables.MessageStats.from_raw_data(item)
+        kind, _, whose = msgspec.json.decode(row.scope)
+        if kind == "endpoint":
+            rows[whose, int(row.hour)] = row.counts
+        else:
+            of_application[int(row.hour)] = stats.summed((of_application.get(int(row.hour), {}), row.counts))
+    assert rows == dict(naive.rows)
+    assert of_application == dict(naive.of_application)
+
+    # the rows once more, by hand: hour by hour, and that of the application is the sum of its endpoints'
+    attempts: Counter[tuple[str, int]] = Counter()
+    failed: Counter[tuple[str, int]] = Counter()
+    for report in world.sent.values():
+        for signal in report.signals:
+            if isinstance(signal, Attempt):
+                attempts[report.endpoint_id, stats.hour_of(signal.at)] += 1
+                failed[report.endpoint_id, stats.hour_of(signal.at)] += not signal.succeeded
+    counted = dict(rows)
+    for endpoint, hour in hours.items():
+        if hour.counts:
+            counted[endpoint, hour.start] = stats.summed((counted.get((endpoint, hour.start), {}), hour.counts))
+    assert {key: counts["attempts"] for key, counts in counted.items()} == attempts
+    assert {key: counts.get("failed_attempts", 0) for key, counts in counted.items()} == failed
+    summed: dict[int, stats.Counts] = {}
+    for (_, start), counts in rows.items():
+        summed[start] = stats.summed((summed.get(start, {}), counts))
+    without = {start: {k: v for k, v in counts.items() if k != "endpoints"} for start, counts in of_application.items()}
+    assert {start: counts for start, counts in without.items() if counts} == summed
+
+    # the events
+    events = {item["event_id"]["S"]: item for item in stored.items("OperationalEvent")}
+    found = {key: event_items.from_item(_event(item)) for key, item in events.items()}
+    assert {key: (event.type, event.timestamp, event.data) for key, event in found.items()} == {
+        key: (event.type, event.timestamp, msgspec.json.decode(msgspec.json.encode(event.data)))
+        for key, event in naive.events.items()
+    }
+    for endpoint in records:
+        numbers = sorted(event.data["sequence"] for event in found.values() if event.data["endpoint_id"] == endpoint)
+        assert numbers == list(range(1, health[endpoint].sequence + 1))
+
+    # the events once more, by hand: what was given up, and what was created
+    due: set[str] = set()
+    for report in world.sent.values():
+        for signal in report.signals:
+            match signal:
+                case Attempt(trigger="scheduled", succeeded=False, will_retry=False) | Announcement():
+                    due.add(_id("message.attempt.exhausted", report.endpoint_id, signal.message_id))
+    assert {key for key, event in found.items() if event.type == "message.attempt.exhausted"} == due
+
+
+def _id(event_type: str, *derived_from: str) -> str:
+    return event_id(APPLICATION, event_type, *derived_from)
+
+
+def _event(item: dict[str, Any]) -> tables.OperationalEvent:
+    event = tables.OperationalEvent()
+    event.deserialize(item)
+    return event
+
+
+# ── the test ──
+
+
+@pytest.fixture(scope="module")
+def observer(aws: Aws) -> Iterator[ModuleType]:
+    """`functions/observer/app.py` of a deployment of its own: a short visibility, few receives, incidents that open
+    soon, no log. (`aws` comes first, for the clients of the tables are made once.)"""
+    environment = {
+        "SIGNALS_VISIBILITY_SECONDS": str(VISIBILITY),
+        "SIGNALS_RECEIVES": str(RECEIVES),
+        "POLICY": msgspec.json.encode(POLICY).decode(),
+        "POWERTOOLS_SERVICE_NAME": "exactly once",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_METRICS_DISABLED": "true",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        spec = importlib.util.spec_from_file_location("observer_of_histories", Path(ROOT, "functions/observer/app.py"))
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+
+
+@settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(history=HISTORY)
+def test_whatever_happens_everything_is_counted_and_told_exactly_once(
+    observer: ModuleType, history: list[Step]
+) -> None:
+    run(observer, history)
+
+
+def run(observer: ModuleType, history: list[Step]) -> World:
+    dynamodb = DynamoDB()
+    world = World(observer, dynamodb)
+    models = (tables.MonitoredEndpoint, tables.OperationalEvent, tables.Application)
+    clients = [model._get_connection().connection.client for model in models]
+
+    def sleep(seconds: float) -> None:
+        world.now += math.ceil(seconds * 1000) / 1000  # events are told in milliseconds
+
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        dynamodb.behind(*clients, observer.outbox._connection.client),
+        redirect_stdout(None),
+    ):
+        patch.setattr(times, "datetime", SimpleNamespace(now=lambda _: world.moment, fromisoformat=datetime.fromisoformat))
+        patch.setattr("time.sleep", sleep)
+        for step in history:
+            world.take(step)
+        world.drain()
+    compare(world)
+    return world
