@@ -48,8 +48,6 @@ class Run:
     name: Any = None
 
 
-
-
 @dataclass
 class _Answer:
     status_code: int

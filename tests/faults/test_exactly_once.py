@@ -461,7 +461,9 @@ def run(observer: ModuleType, history: list[Step]) -> World:
         dynamodb.behind(*clients, observer.outbox._connection.client),
         redirect_stdout(None),
     ):
-        patch.setattr(times, "datetime", SimpleNamespace(now=lambda _: world.moment, fromisoformat=datetime.fromisoformat))
+        patch.setattr(
+            times, "datetime", SimpleNamespace(now=lambda _: world.moment, fromisoformat=datetime.fromisoformat)
+        )
         patch.setattr("time.sleep", sleep)
         for step in history:
             world.take(step)

@@ -117,6 +117,13 @@ def test_a_message_that_moved_to_a_replacing_queue_is_recognised() -> None:
     assert counted.has(message(1, "it", queue_arn="arn:new"))
 
 
+def test_a_message_that_the_old_queue_still_holds_is_recognised_after_one_of_the_new_queue() -> None:
+    counted = Counted().plus([message(1000, "it")], at(0), RECEIVING)
+    counted = counted.plus([message(1, queue_arn="arn:new")], at(1), RECEIVING)
+
+    assert counted.has(message(1000, "it"))
+
+
 @dataclass
 class Group:
     """One message group of a FIFO queue, its dead letters, and how often each report was counted.
