@@ -39,6 +39,7 @@ APPLICATION = "shop"
 ENDPOINTS = ("erp", "crm")
 START = datetime.fromisoformat("2026-11-23T10:50:00Z")
 VISIBILITY, RECEIVES = 60, 3
+BY_HAND = ("attempts", "failed_attempts", "duration_ms")
 POLICY = {"opens_after_failures": 3, "opens_after_seconds": 0, "reopens_within_minutes": 2, "opens_from_attempts": 5}
 
 # ── what happens ──
@@ -254,7 +255,7 @@ class World:
 
         def interrupt() -> None:
             if step.is_late:
-                self.now = max(self.now, max(held.hidden_until for held in received))
+                self.now = max(self.now, *(held.hidden_until for held in received))
             match step.meanwhile:
                 case Received() as another:
                     self.receive(another)
@@ -333,26 +334,24 @@ def told_in_order(world: World) -> Iterator[tuple[str, Report | Tick]]:
 
 
 def compare(world: World) -> None:
-    stored = world.dynamodb
     told = list(told_in_order(world))
+    assert sorted(report.id for _, report in told if isinstance(report, Report)) == sorted(world.sent)  # none lost
     naive = Naive(world.observer.settings.policy)
     for endpoint, report in told:
         naive.count(endpoint, report)
+    compare_counters(world, naive)
+    compare_events(world, naive)
 
-    # none lost
-    assert sorted(report.id for _, report in told if isinstance(report, Report)) == sorted(world.sent)
 
-    # the records
-    records = {item["endpoint_id"]["S"]: item for item in stored.items("MonitoredEndpoint")}
-    health = {key: msgspec.json.decode(item["health"]["S"], type=Health) for key, item in records.items()}
+def compare_counters(world: World, naive: Naive) -> None:
+    records = {item["endpoint_id"]["S"]: item for item in world.dynamodb.items("MonitoredEndpoint")}
     hours = {key: msgspec.json.decode(item["hour"]["S"], type=Hour) for key, item in records.items()}
-    assert health == naive.health
+    assert {key: msgspec.json.decode(item["health"]["S"], type=Health) for key, item in records.items()} == naive.health
     assert hours == dict(naive.hours)
 
-    # the rows
     rows: dict[tuple[str, int], stats.Counts] = {}
     of_application: dict[int, stats.Counts] = {}
-    for item in stored.items("MessageStats"):
+    for item in world.dynamodb.items("MessageStats"):
         row = tables.MessageStats.from_raw_data(item)
         kind, _, whose = msgspec.json.decode(row.scope)
         if kind == "endpoint":
@@ -362,45 +361,54 @@ def compare(world: World) -> None:
     assert rows == dict(naive.rows)
     assert of_application == dict(naive.of_application)
 
-    # the rows once more, by hand: hour by hour, and that of the application is the sum of its endpoints'
-    attempts: Counter[tuple[str, int]] = Counter()
-    failed: Counter[tuple[str, int]] = Counter()
+    # Without the rules: the rows and the open hour are what was sent, and an application is the sum of its endpoints.
+    sent: Counter[tuple[str, int, str]] = Counter()
     for report in world.sent.values():
         for signal in report.signals:
             if isinstance(signal, Attempt):
-                attempts[report.endpoint_id, stats.hour_of(signal.at)] += 1
-                failed[report.endpoint_id, stats.hour_of(signal.at)] += not signal.succeeded
-    counted = dict(rows)
-    for endpoint, hour in hours.items():
-        if hour.counts:
-            counted[endpoint, hour.start] = stats.summed((counted.get((endpoint, hour.start), {}), hour.counts))
-    assert {key: counts["attempts"] for key, counts in counted.items()} == attempts
-    assert {key: counts.get("failed_attempts", 0) for key, counts in counted.items()} == failed
-    summed: dict[int, stats.Counts] = {}
-    for (_, start), counts in rows.items():
-        summed[start] = stats.summed((summed.get(start, {}), counts))
-    without = {start: {k: v for k, v in counts.items() if k != "endpoints"} for start, counts in of_application.items()}
-    assert {start: counts for start, counts in without.items() if counts} == summed
+                hour = stats.hour_of(signal.at)
+                sent[report.endpoint_id, hour, "attempts"] += 1
+                sent[report.endpoint_id, hour, "failed_attempts"] += not signal.succeeded
+                sent[report.endpoint_id, hour, "duration_ms"] += signal.duration_ms or 0
+    counted: Counter[tuple[str, int, str]] = Counter()
+    summed: Counter[tuple[int, str]] = Counter()
+    for (endpoint, start), counts in rows.items():
+        counted.update({(endpoint, start, name): number for name, number in counts.items()})
+        summed.update({(start, name): number for name, number in counts.items()})
+    for endpoint, open_hour in hours.items():
+        counted.update({(endpoint, open_hour.start, name): number for name, number in open_hour.counts.items()})
+    assert Counter({key: counted[key] for key in counted if key[2] in BY_HAND}) == sent
+    assert summed == Counter(
+        {
+            (start, name): number
+            for start, counts in of_application.items()
+            for name, number in counts.items()
+            if name != "endpoints"
+        }
+    )
 
-    # the events
-    events = {item["event_id"]["S"]: item for item in stored.items("OperationalEvent")}
-    found = {key: event_items.from_item(_event(item)) for key, item in events.items()}
+
+def compare_events(world: World, naive: Naive) -> None:
+    """But for `quiet`, which says whether a storm began in the same fold."""
+    items = world.dynamodb.items("OperationalEvent")
+    found = {event.event_id: event for event in (event_items.from_item(_event(item)) for item in items)}
     assert {key: (event.type, event.timestamp, event.data) for key, event in found.items()} == {
         key: (event.type, event.timestamp, msgspec.json.decode(msgspec.json.encode(event.data)))
         for key, event in naive.events.items()
     }
-    for endpoint in records:
+    for endpoint, health in naive.health.items():
         numbers = sorted(event.data["sequence"] for event in found.values() if event.data["endpoint_id"] == endpoint)
-        assert numbers == list(range(1, health[endpoint].sequence + 1))
+        assert numbers == list(range(1, health.sequence + 1))
 
-    # the events once more, by hand: what was given up, and what was created
-    due: set[str] = set()
-    for report in world.sent.values():
-        for signal in report.signals:
-            match signal:
-                case Attempt(trigger="scheduled", succeeded=False, will_retry=False) | Announcement():
-                    due.add(_id("message.attempt.exhausted", report.endpoint_id, signal.message_id))
-    assert {key for key, event in found.items() if event.type == "message.attempt.exhausted"} == due
+    # Without the rules: each message that was given up is told, once.
+    given_up = {
+        _id("message.attempt.exhausted", report.endpoint_id, signal.message_id)
+        for report in world.sent.values()
+        for signal in report.signals
+        if isinstance(signal, Announcement)
+        or (isinstance(signal, Attempt) and not (signal.succeeded or signal.will_retry))
+    }
+    assert {key for key, event in found.items() if event.type == "message.attempt.exhausted"} == given_up
 
 
 def _id(event_type: str, *derived_from: str) -> str:
@@ -419,7 +427,8 @@ def _event(item: dict[str, Any]) -> tables.OperationalEvent:
 @pytest.fixture(scope="module")
 def observer(aws: Aws) -> Iterator[ModuleType]:
     """`functions/observer/app.py` of a deployment of its own: a short visibility, few receives, incidents that open
-    soon, no log. (`aws` comes first, for the clients of the tables are made once.)"""
+    soon, no log."""
+    aws.function("observer")  # makes the tables' clients, which other tests share
     environment = {
         "SIGNALS_VISIBILITY_SECONDS": str(VISIBILITY),
         "SIGNALS_RECEIVES": str(RECEIVES),
