@@ -265,13 +265,15 @@ class World:
                         self.receive(each)
                     case Swept():
                         self.sweep()
+            if self.now > handed_out_at + 2 * VISIBILITY:
+                raise Killed  # no function lives so long
 
-        records = to_records(received, queue.arn)
+        handed_out_at, records = self.now, to_records(received, queue.arn)
         self.now += step.takes
-        if step.fault == Fault("interrupted", 0):
-            interrupt()  # before it reads: Lambda may hold a batch back
         with self.dynamodb.running(Run(step.fault, interrupt, name="observer")):
             try:
+                if step.fault == Fault("interrupted", 0):
+                    interrupt()  # before it reads: Lambda may hold a batch back
                 answer = self.observer.handler({"Records": records}, Context())
             except Killed:
                 return

@@ -77,7 +77,8 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         if self.last_in_doubt_after is not None and (now >= self.last_in_doubt_after or not is_same_queue):
             in_doubt.update(dict.fromkeys(self.last, hour))
         position = int(self.sequence_number) if is_same_queue else 0
-        receives_left = receiving.receives - max(message.receives for message in messages)
+        # One less, for a batch may have been held back until its messages were handed out anew.
+        receives_left = receiving.receives - max(message.receives for message in messages) - 1
         return replace(
             self,
             queue_arn=newest.queue_arn,
