@@ -469,12 +469,23 @@ LEFT_BEHIND: list[Step] = [
     Reported("erp", (("ok", 1, 0),)),
     Received(1, Fault("interrupted", 1), (Received(1), Received(1)), is_late=True),
 ]
+# A message on its last receive is counted together with one on its first, and neither is acknowledged.
+TOGETHER: list[Step] = [
+    Reported("erp", (("ok", 0, 0),)),
+    *[Received(1, Fault("killed before", 1))] * 3,
+    Reported("erp", (("ok", 1, 0),)),
+    Received(2, is_acknowledged=False),
+    Reported("erp", (("ok", 2, 0),)),
+    Received(2),
+    Redriven(),
+]
 
 
 @settings(max_examples=HISTORIES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(history=HISTORY, receives=st.integers(1, 3))
+@given(history=HISTORY, receives=st.integers(1, 4))
 @example(history=OVERTAKEN, receives=2)
-@example(history=LEFT_BEHIND, receives=3)
+@example(history=LEFT_BEHIND, receives=9)
+@example(history=TOGETHER, receives=4)
 def test_whatever_happens_everything_is_counted_and_told_exactly_once(
     observer: ModuleType, history: list[Step], receives: int
 ) -> None:
