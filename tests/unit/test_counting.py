@@ -73,14 +73,14 @@ def test_it_is_recognised_after_many_later_messages_too() -> None:
 
 @pytest.mark.parametrize("receives", [1, 2, 3])
 def test_an_id_is_kept_when_the_group_moves_on_no_sooner_than_it_could_have_been_dead_lettered(receives: int) -> None:
-    moved_on = at(60 * (3 - receives))
+    moved_on = at(60 * max(0, 2 - receives))
     counted = Counted().plus([message(1, receives=receives)], at(0), RECEIVING)
 
     assert counted.plus([message(2)], moved_on, RECEIVING).has(message(9, "1"))
 
 
 def test_an_id_is_forgotten_when_the_group_moved_on_sooner() -> None:
-    counted = Counted().plus([message(1)], at(0), RECEIVING).plus([message(2)], at(119), RECEIVING)
+    counted = Counted().plus([message(1)], at(0), RECEIVING).plus([message(2)], at(59), RECEIVING)
 
     assert counted.in_doubt == {}
     assert not counted.has(message(9, "1"))
@@ -115,6 +115,13 @@ def test_a_message_that_moved_to_a_replacing_queue_is_recognised() -> None:
     counted = Counted().plus([message(1000, "it", receives=3)], at(0), RECEIVING)
 
     assert counted.has(message(1, "it", queue_arn="arn:new"))
+
+
+def test_a_message_that_the_old_queue_still_holds_is_recognised_after_one_of_the_new_queue() -> None:
+    counted = Counted().plus([message(1000, "it")], at(0), RECEIVING)
+    counted = counted.plus([message(1, queue_arn="arn:new")], at(1), RECEIVING)
+
+    assert counted.has(message(1000, "it"))
 
 
 @dataclass

@@ -9,6 +9,7 @@ Three facts make it hold, and the record keeps all three:
 
 Within a message group nothing is handed out before what stands ahead of it was acknowledged or dead-lettered. So when
 the group's next message comes sooner than the earlier one could have been dead-lettered, the earlier one is forgotten.
+A message of another queue (one that replaces it, while both are read) says nothing of it.
 """
 
 from dataclasses import dataclass
@@ -71,11 +72,13 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         """
         hour = int(now.timestamp()) // 3600
         in_doubt = {key: since for key, since in self.in_doubt.items() if hour - since < _REDRIVE_WINDOW_HOURS}
-        if self.last_in_doubt_after is not None and now >= self.last_in_doubt_after:
-            in_doubt.update(dict.fromkeys(self.last, hour))
         newest = messages[-1]
-        position = int(self.sequence_number) if newest.queue_arn == self.queue_arn else 0
-        receives_left = receiving.receives - max(message.receives for message in messages)
+        is_same_queue = newest.queue_arn == self.queue_arn
+        if self.last_in_doubt_after is not None and (now >= self.last_in_doubt_after or not is_same_queue):
+            in_doubt.update(dict.fromkeys(self.last, hour))
+        position = int(self.sequence_number) if is_same_queue else 0
+        # One less, for a batch may have been held back until its messages were handed out anew.
+        receives_left = receiving.receives - max(message.receives for message in messages) - 1
         return replace(
             self,
             queue_arn=newest.queue_arn,

@@ -2,18 +2,18 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 from pynamodb.connection import Connection
-from pynamodb.exceptions import PutError, TransactWriteError
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from hookwatch import event_items, tables, times
 from hookwatch.observing import escalation, hours, incidents, records, stats
 from hookwatch.observing.counting import Message, Receiving
-from hookwatch.observing.incidents import Announced, Tick
+from hookwatch.observing.incidents import Tick
 from hookwatch.observing.policies import Policies
 from hookwatch.observing.records import Record
 from hookwatch.observing.signals import Report
@@ -29,8 +29,13 @@ _RETRYABLE_WRITES = {"TransactionConflictException", "ThrottlingException", "Pro
 Events = tuple[OperationalEvent, ...]
 
 
-class _Outrun(Exception):
-    """Another writer changed the record since it was read, or DynamoDB asks to come again."""
+class _Outrun(PynamoDBException):
+    """To be tried again: another writer changed the record since it was read, DynamoDB asks to come again, or events
+    of the fold exist already; `existing` are their ids."""
+
+    def __init__(self, existing: Iterable[str] = ()) -> None:
+        super().__init__("outrun by other writers too often")
+        self.existing = existing
 
 
 class Outbox:
@@ -49,32 +54,32 @@ class Outbox:
         Raises:
             pynamodb.exceptions.PynamoDBException: nothing was written.
         """
-        return _again_and_again(lambda: self._try_count(messages, receiving))
+        return _again_and_again(lambda told: self._try_count(messages, receiving, told))
 
     def tick(self, application_id: str, endpoint_id: str, now: datetime) -> Events:
         """Lets time pass for an endpoint in an incident, as `count` does for messages."""
-        return _again_and_again(lambda: self._try_tick(application_id, endpoint_id, now))
+        return _again_and_again(lambda told: self._try_tick(application_id, endpoint_id, now, told))
 
-    def _try_count(self, messages: list[Message], receiving: Receiving) -> Events:
+    def _try_count(self, messages: list[Message], receiving: Receiving, told: dict[str, bool]) -> Events:
         application_id = messages[0].report.application_id
         record, policy = records.read(application_id, messages[0].report.endpoint_id), self._policies.of(application_id)
         fresh = [message for message in messages if not record.counted.has(message)]
         if not fresh:
             return ()
         reports = [message.report for message in fresh]
-        health, events = incidents.fold(record.health, reports, _announced(application_id, reports), policy)
+        health, events = incidents.fold(record.health, reports, told | _announced(application_id, reports), policy)
         hour, rows = stats.count(record.hour, reports)
         if 1 + len(events) + len(rows) > _ITEMS_AT_MOST and len(fresh) > 1:
             half = len(messages) - len(fresh) // 2  # too many for one transaction: one half after the other
-            return self._try_count(messages[:half], receiving) + self._try_count(messages, receiving)
+            return self.count(messages[:half], receiving) + self.count(messages, receiving)
         counted = record.counted.plus(messages, times.now(), receiving)
         due_at = _earlier(record.due_at, escalation.due_at(health, policy))
         record = replace(record, health=health, counted=counted, hour=hour, due_at=due_at)
         return self._write(record, events, rows)
 
-    def _try_tick(self, application_id: str, endpoint_id: str, now: datetime) -> Events:
+    def _try_tick(self, application_id: str, endpoint_id: str, now: datetime, told: dict[str, bool]) -> Events:
         record, policy = records.read(application_id, endpoint_id), self._policies.of(application_id)
-        health, events = incidents.fold(record.health, [Tick(now)], {}, policy)
+        health, events = incidents.fold(record.health, [Tick(now)], told, policy)
         ticked = replace(record, health=health, due_at=escalation.due_at(health, policy))
         return self._write(ticked, events, Rows()) if ticked != record else ()
 
@@ -87,31 +92,30 @@ class Outbox:
             if record.version
             else tables.MonitoredEndpoint.version.does_not_exist()
         )
-        expires_at = tables.expiry(times.now(), self._event_retention_days)
-        while events or len(rows):
+        if not events and not len(rows):
             try:
-                with TransactWrite(connection=self._connection) as transaction:
-                    transaction.save(item, condition=is_unchanged)
-                    for event in events:
-                        transaction.save(
-                            event_items.to_item(event, expires_at=expires_at),
-                            condition=tables.OperationalEvent.event_id.does_not_exist(),
-                        )
-                    hours.add(transaction, health.application_id, health.endpoint_id, rows, self._stats_retention_days)
-            except TransactWriteError as error:
-                events = _without_existing(events, error)
-            else:
-                return events
+                item.save(condition=is_unchanged)
+            except PutError as error:
+                if tables.has_failed_condition(error) or error.cause_response_code in _RETRYABLE_WRITES:
+                    raise _Outrun from error
+                raise
+            return ()
+        expires_at = tables.expiry(times.now(), self._event_retention_days)
         try:
-            item.save(condition=is_unchanged)
-        except PutError as error:
-            if tables.has_failed_condition(error) or error.cause_response_code in _RETRYABLE_WRITES:
-                raise _Outrun from error
-            raise
-        return ()
+            with TransactWrite(connection=self._connection) as transaction:
+                transaction.save(item, condition=is_unchanged)
+                for event in events:
+                    transaction.save(
+                        event_items.to_item(event, expires_at=expires_at),
+                        condition=tables.OperationalEvent.event_id.does_not_exist(),
+                    )
+                hours.add(transaction, health.application_id, health.endpoint_id, rows, self._stats_retention_days)
+        except TransactWriteError as error:
+            raise _Outrun(_existing(events, error)) from error
+        return events
 
 
-def _announced(application_id: str, reports: list[Report]) -> Announced:
+def _announced(application_id: str, reports: list[Report]) -> dict[str, bool]:
     """Which of the message events that the rules will ask for exist."""
     asked = {event_id for report in reports for event_id in incidents.message_events(application_id, report)}
     if not asked:
@@ -127,33 +131,37 @@ def _earlier(known: datetime | None, due_at: datetime | None) -> datetime | None
     return due_at if known is None or due_at is None else min(known, due_at)
 
 
-def _again_and_again(attempt: Callable[[], Events]) -> Events:
-    """Until nobody outruns it, with longer and longer pauses of which each writer draws its own."""
+def _again_and_again(attempt: Callable[[dict[str, bool]], Events]) -> Events:
+    """Until nobody outruns it, with longer and longer pauses of which each writer draws its own.
+
+    `attempt` gets the ids of the events that were found to exist, so that a fold neither says nor counts them again.
+    """
+    told: dict[str, bool] = {}
     pause = _FIRST_PAUSE
     for _ in range(_TRIES - 1):
         try:
-            return attempt()
-        except _Outrun:
+            return attempt(told)
+        except _Outrun as outrun:
+            told |= dict.fromkeys(outrun.existing, False)
             time.sleep(pause.total_seconds() * random.uniform(0.5, 1))  # noqa: S311  # not for secrecy
             pause *= 2
-    return attempt()
+    return attempt(told)
 
 
-def _without_existing(events: Events, error: TransactWriteError) -> Events:
-    """The events to write after a cancelled transaction: all but those that exist already.
+def _existing(events: Events, error: TransactWriteError) -> set[str]:
+    """The ids of those events for which a transaction was cancelled; none where it is to be tried again as it is.
 
     Raises:
-        _Outrun: the record has changed, or the transaction met another or was throttled.
         TransactWriteError: it was cancelled for another reason.
     """
     codes = [reason.code if reason else None for reason in error.cancellation_reasons]
     if not codes or codes[0] == "ConditionalCheckFailed" or _RETRYABLE.intersection(codes):
         if error.cause_response_code not in {"TransactionCanceledException", "TransactionInProgressException"}:
             raise error
-        raise _Outrun from error
+        return set()
     existing = {
         event.event_id for event, code in zip(events, codes[1:], strict=False) if code == "ConditionalCheckFailed"
     }
     if not existing:
         raise error
-    return tuple(event for event in events if event.event_id not in existing)
+    return existing
