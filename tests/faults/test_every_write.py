@@ -9,7 +9,7 @@ import pytest
 
 from hookwatch import tables
 from hookwatch.observing import records
-from hookwatch.observing.signals import Announcement
+from hookwatch.observing.signals import EndpointChange
 from tests.faults.killing import Killed, killed_at
 from tests.in_process.aws import Aws
 from tests.in_process.signals import START, attempt, created, messages, unique
@@ -26,26 +26,33 @@ Batch = list[dict[str, Any]]
 
 
 def earlier(shop: str) -> Batch:
-    """What is known before: each endpoint has an open hour, a message was announced, an incident is open."""
-    fact = Announcement(type="message.attempt.exhausted", endpoint_id="told", message_id="m", occurred_at=START)
+    """What is known before: each endpoint has an open hour, a change was told, an incident is open."""
     return [
         *messages(shop, attempt("plain", 0, succeeded=True)),
         *messages(shop, attempt("turning", 0), attempt("turning", 1, message_id="n", will_retry=False)),
-        *messages(shop, attempt("told", 0), fact),
+        *messages(shop, attempt("told", 0), moved(0)),
         *messages(shop, *(attempt("swept", second) for second in range(0, 60, 5))),
     ]
 
 
-def batch(shop: str) -> Batch:
-    fact = Announcement(
-        type="message.attempt.exhausted", endpoint_id="told", message_id="m", occurred_at=START + timedelta(seconds=9)
+def moved(second: float) -> EndpointChange:
+    """The same fact whenever it is reported: a source that sends it again."""
+    return EndpointChange(
+        type="endpoint.updated",
+        endpoint_id="told",
+        signal_id="moved",
+        occurred_at=START + timedelta(seconds=second),
+        changes={"url": {"from": "https://a.example/", "to": "https://b.example/"}},
     )
+
+
+def batch(shop: str) -> Batch:
     outage = [attempt("failing", second, attempt_number=4) for second in range(0, 60, 5)]
     late = [attempt("turning", -hour * HOUR, message_id=f"late{hour}", will_retry=False) for hour in (1, 2, 5)]
     return [
         *messages(shop, *(attempt("plain", second, succeeded=True) for second in range(1, 5))),
         *messages(shop, *outage, attempt("failing", 61, will_retry=False), created("failing")),
-        *messages(shop, attempt("told", 8), fact, created("told")),
+        *messages(shop, attempt("told", 8), moved(9), created("told")),
         *messages(shop, *late, attempt("turning", HOUR + 5), received_at=START + timedelta(seconds=HOUR + 9)),
         *messages(shop, attempt("plain", 5, succeeded=True)),
         *messages(shop, attempt("turning", 2 * HOUR, succeeded=True, message_id="n", attempt_number=2)),
