@@ -16,7 +16,7 @@ from hookwatch import errors, times
 from hookwatch.api import BASE_PATH, answer, identity_of, raw_body
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
-from hookwatch.observing import applications, reports, sources
+from hookwatch.observing import minutes, reports, sources
 from hookwatch.observing.queue import SignalsQueue
 from hookwatch.observing.signals import Attempt, Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
@@ -78,7 +78,7 @@ def count_minute(application_id: str, attempts: int, now: datetime) -> None:
     """For the sweeper, which compares minutes. What is on the queue is not refused for want of it."""
     if attempts:
         try:
-            applications.count_minute(application_id, attempts, now)
+            minutes.count(application_id, attempts, now)
         except PynamoDBException:
             logger.exception("the minute of an application was not counted", application_id=application_id)
             metrics.add_metric("MinutesNotCounted", MetricUnit.Count, 1)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hookwatch import tables, times
-from hookwatch.observing import applications, sweeping
+from hookwatch.observing import applications, minutes, sweeping
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import START, attempt, messages, unique
@@ -120,10 +120,10 @@ def test_four_endpoints_or_too_few_of_many_degrade_nothing(aws: Aws) -> None:
 def test_attempts_of_a_multiple_of_the_hour_before_degrade(aws: Aws) -> None:
     shop = unique("shop")
     for minute in range(30):
-        applications.count_minute(shop, 960, START + minute * MINUTE)
+        minutes.count(shop, 960, START + minute * MINUTE)
     sweep(aws, START + 30 * MINUTE)
     assert types(aws, shop) == []
-    applications.count_minute(shop, 9600, START + 30 * MINUTE)
+    minutes.count(shop, 9600, START + 30 * MINUTE)
     sweep(aws, START + 31 * MINUTE)
     [degraded] = events(aws, shop)
     assert (degraded["type"], degraded["reason"]) == ("application.degraded", "traffic")
@@ -133,7 +133,7 @@ def test_attempts_of_a_multiple_of_the_hour_before_degrade(aws: Aws) -> None:
 def test_an_application_whose_first_attempts_come_is_not_compared_with_nothing(aws: Aws) -> None:
     shop = unique("shop")
     for minute in range(15):
-        applications.count_minute(shop, 5_000, START + minute * MINUTE)
+        minutes.count(shop, 5_000, START + minute * MINUTE)
         sweep(aws, START + (minute + 1) * MINUTE)
     assert types(aws, shop) == []
 

@@ -98,7 +98,7 @@ def main() -> None:
 
 def measure() -> None:
     from hookwatch import tables  # noqa: PLC0415
-    from hookwatch.observing import applications  # noqa: PLC0415
+    from hookwatch.observing import minutes  # noqa: PLC0415
     from hookwatch.observing.counting import Message, Receiving  # noqa: PLC0415
     from hookwatch.observing.outbox import Outbox  # noqa: PLC0415
     from hookwatch.observing.policies import Policies  # noqa: PLC0415
@@ -112,7 +112,7 @@ def measure() -> None:
     messages = sequence = 0
     started = time.monotonic()
     for request, (received_at, signals) in enumerate(requests(datetime.now(UTC) - timedelta(minutes=70)), start=1):
-        applications.count_minute("shop", len(signals), received_at)
+        minutes.count("shop", len(signals), received_at)
         for report in to_reports(
             signals, application_id="shop", received_at=received_at, reported_by="key:admin", batch_id="batch_1"
         ):

@@ -1,43 +1,27 @@
-"""Application: the attempts of its minutes, as ingest counts them, and whether it is degraded, as the sweeper finds."""
+"""Application, item `degradation`: whether an application is degraded, as the sweeper finds."""
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from pynamodb.connection import Connection
 from pynamodb.transactions import TransactWrite
 
 from hookwatch import event_items, tables
-from hookwatch.observing import degradation, hours, stats
+from hookwatch.observing import degradation, hours, minutes, stats
 from hookwatch.observing.degradation import Degradation, Facts
 from hookwatch.observing.policy import Policy
 from hookwatch.operational_events import OperationalEvent
 
 Events = tuple[OperationalEvent, ...]
 
-_HOUR = 60  # minutes
-_KNOWN_AT_LEAST = 10  # minutes, before the attempts of a minute are compared with those before it
-_MINUTE_KEPT_DAYS = 1
 _ITEM, _DEGRADED = "degradation", "degraded"
-
-
-def count_minute(application_id: str, attempts: int, now: datetime) -> None:
-    """Adds to the attempts reported in this minute: one write for each request."""
-    minute = _minute(now)
-    table = tables.Application
-    table(application_id, _minute_item(minute)).update(
-        actions=[
-            table.attempts.add(attempts),
-            table.swept_with.set(_minute_item(minute)),
-            table.expires_at.set(tables.expiry(now, _MINUTE_KEPT_DAYS)),
-        ]
-    )
 
 
 def to_judge(now: datetime) -> set[str]:
     """Those that reported attempts in the last whole minute, and those that are degraded."""
     index = tables.Application.by_sweep
-    return {item.application_id for key in (_minute_item(_minute(now) - 1), _DEGRADED) for item in index.query(key)}
+    last_minute = minutes.item_of(minutes.minute_of(now) - 1)
+    return {item.application_id for key in (last_minute, _DEGRADED) for item in index.query(key)}
 
 
 def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Policy, retention_days: int) -> Events:
@@ -54,10 +38,12 @@ def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Po
     except table.DoesNotExist:
         version, before = 0, Degradation()
     has_many = endpoints_failing >= policy.degraded_from_endpoints
+    attempts, attempts_before = minutes.of_hour(application_id, minutes.minute_of(now) - 1)
     facts = Facts(
         endpoints_failing=endpoints_failing,
         endpoints_active=_endpoints_active(application_id, now) if has_many or before.since else 0,
-        **_attempts(application_id, _minute(now) - 1),
+        attempts_per_minute=attempts,
+        attempts_per_minute_before=attempts_before,
     )
     judged, events = degradation.judge(application_id, before, facts, now, policy)
     if judged == before:
@@ -85,22 +71,3 @@ def _endpoints_active(application_id: str, now: datetime) -> int:
         (row.get("endpoints", 0) for row in rows.values()),
         default=0,
     )
-
-
-def _attempts(application_id: str, minute: int) -> dict[str, Any]:
-    """Those of `minute`, and the mean of the hour before it."""
-    table = tables.Application
-    between = table.item.between(_minute_item(minute - _HOUR), _minute_item(minute))
-    counts = {item.item: int(item.attempts) for item in table.query(application_id, between)}
-    last = counts.pop(_minute_item(minute), 0)
-    known = minute - min((int(item.partition("#")[2]) for item in counts), default=minute)
-    mean = round(sum(counts.values()) / known) if known >= _KNOWN_AT_LEAST else None
-    return {"attempts_per_minute": last, "attempts_per_minute_before": mean}
-
-
-def _minute(moment: datetime) -> int:
-    return int(moment.timestamp()) // 60
-
-
-def _minute_item(minute: int) -> str:
-    return f"minute#{minute}"
