@@ -12,8 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from hookwatch import times
-from hookwatch.observing import changes, escalation, telling
-from hookwatch.observing.health import Health, Incident, cause_of, counted, increased, last_minutes
+from hookwatch.observing import changes, escalation, telling, trouble
+from hookwatch.observing.health import Health, Incident
 from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report, digest
 from hookwatch.operational_events import OperationalEvent, event_id
@@ -22,7 +22,6 @@ from hookwatch.operational_events import OperationalEvent, event_id
 Announced = Mapping[str, bool]
 Folded = tuple[Health, tuple[OperationalEvent, ...]]
 
-_ONE_MINUTE = 2  # the attempt's own minute and the one before
 _FEW_MESSAGES_WITHIN = timedelta(minutes=15)
 
 
@@ -122,7 +121,7 @@ class _Fold:
         # What a person tries by hand and what comes too late moves no state, except that a success by hand is one.
         if not is_late and (attempt.succeeded or attempt.trigger == "scheduled"):
             self._time_passes(attempt.at)
-            self._count(attempt)
+            self.health = trouble.count(self.health, attempt, self.policy)
             if not attempt.succeeded:
                 self._failing(attempt)
             self._time_passes(attempt.at)
@@ -141,58 +140,13 @@ class _Fold:
             self._disabled(now)
             self._recover_if_over(now)
 
-    def _count(self, attempt: Attempt) -> None:
-        health, at = self.health, attempt.at
-        is_latest = health.last_attempt is None or at >= health.last_attempt.at
-        self.health = health = replace(
-            health,
-            minutes=counted(health.minutes, at, failed=not attempt.succeeded),
-            last_attempt=attempt if is_latest else health.last_attempt,
-        )
-        if health.closed and health.closed.closed_at and at - health.closed.closed_at > self.policy.reopens_within:
-            self.health = health = replace(health, closed=None)
-        if attempt.succeeded:
-            last_success_at = max(filter(None, (health.last_success_at, at)))
-            self.health = replace(health, last_success_at=last_success_at)
-            if health.failing_since is not None and at > health.failing_since:
-                self.health = replace(self.health, consecutive_failures=0, failing_since=None)
-        else:
-            self._count_failure(attempt)
-
-    def _count_failure(self, attempt: Attempt) -> None:
-        health, at, cause = self.health, attempt.at, cause_of(attempt)
-        if health.consecutive_failures == 0 and not self._is_troubled(at):
-            health = replace(health, troubled_since=None, failures_by_cause={})
-        if health.last_success_at is None or at > health.last_success_at:
-            health = replace(
-                health,
-                consecutive_failures=health.consecutive_failures + 1,
-                failing_since=min(filter(None, (health.failing_since, at))),
-            )
-        self.health = health = replace(
-            health,
-            troubled_since=min(filter(None, (health.troubled_since, at))),
-            failures_by_cause=increased(health.failures_by_cause, cause),
-        )
-        if health.incident is not None:
-            causes = increased(health.incident.failures_by_cause, cause)
-            self.health = replace(health, incident=replace(health.incident, failures_by_cause=causes))
-
-    def _is_troubled(self, now: datetime) -> bool:
-        """Whether so many of the last five minutes, or of the last one, failed that an incident stays open."""
-        policy = self.policy
-        attempts, failed = last_minutes(self.health.minutes, now)
-        if failed > 0 and failed >= attempts * policy.closes_below_share:
-            return True
-        attempts, failed = last_minutes(self.health.minutes, now, _ONE_MINUTE)
-        return attempts >= policy.opens_from_attempts and failed >= attempts * policy.closes_below_share_of_a_minute
-
     # ── endpoint.failing: an incident opens, or reopens ──
 
     def _failing(self, attempt: Attempt) -> None:
-        health = self.health
-        at = health.latest(attempt.at)
-        reason = self._reason_to_open(attempt.at, at) if health.state == "healthy" else None
+        health, at = self.health, self.health.latest(attempt.at)
+        if health.state != "healthy":  # nothing opens for one that is switched off or gone
+            return
+        reason = trouble.reason_to_open(health, attempt.at, at, self.policy)
         if reason is None:
             return
         since = health.failing_since if reason == "consecutive" else health.troubled_since
@@ -214,20 +168,6 @@ class _Fold:
         self._say_incident(
             "endpoint.failing", incident, at, reason=reason, **escalation.told(self.health, at, self.policy)
         )
-
-    def _reason_to_open(self, attempted_at: datetime, now: datetime) -> str | None:
-        health, policy = self.health, self.policy
-        if (
-            health.failing_since is not None
-            and health.consecutive_failures >= policy.opens_after_failures
-            and attempted_at - health.failing_since >= policy.opens_after
-        ):
-            return "consecutive"
-        for span, share in ((None, policy.opens_at_share), (_ONE_MINUTE, policy.opens_at_share_of_a_minute)):
-            attempts, failed = last_minutes(health.minutes, now, *([span] if span else []))
-            if attempts >= policy.opens_from_attempts and failed >= attempts * share:
-                return "rate"
-        return None
 
     # ── endpoint.warning: it goes on ──
 
@@ -266,7 +206,9 @@ class _Fold:
         if now - health.last_attempt.at >= policy.silent_after:
             self._recovered("silent", health.last_attempt.at + policy.silent_after)
             return
-        is_calm = health.consecutive_failures < policy.opens_after_failures and not self._is_troubled(now)
+        is_calm = health.consecutive_failures < policy.opens_after_failures and not trouble.is_lasting(
+            health, now, policy
+        )
         calm_since = (incident.calm_since or now) if is_calm else None
         if calm_since != incident.calm_since:
             incident = replace(incident, calm_since=calm_since)
