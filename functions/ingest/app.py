@@ -59,6 +59,7 @@ def post_to_source(source_id: str) -> Response[str]:
     request, received_at = app.current_event, times.now()
     headers = {name.lower(): value for name, value in request.headers.items()}
     source, body = sources.get(source_id), raw_body(request)
+    reports.fit(body)
     platform = sources.PLATFORMS[source.kind]
     platform.verify(headers, body, secret=source_secrets.of(source), now=received_at)
     translated = platform.translate(headers, body, source_id=source_id)

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pynamodb.exceptions import PynamoDBException
 
 from hookwatch import tables, times
 from hookwatch.observing import applications, sweeping
@@ -30,6 +30,11 @@ outbox = Outbox(
 tables.connect(tables.MonitoredEndpoint, tables.Application, tables.MessageStats)
 
 
+def judge(application_id: str, endpoints_failing: int, now: datetime) -> Events:
+    policy = policies.of(application_id)
+    return applications.judge(application_id, endpoints_failing, now, policy, settings.event_retention_days)
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -42,14 +47,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         if incident.due_at <= now
     ]
     judgements = [
-        partial(
-            applications.judge,
-            application_id,
-            failing[application_id],
-            now,
-            policies.of(application_id),
-            settings.event_retention_days,
-        )
+        partial(judge, application_id, failing[application_id], now)
         for application_id in sorted(applications.to_judge(now) | failing.keys())
     ]
 
@@ -59,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             return
         try:
             events = step()
-        except PynamoDBException:
+        except Exception:  # of whatever one record holds, the others are swept
             logger.exception("a sweep failed; it is due again in a minute")
             metrics.add_metric("SweepsFailed", MetricUnit.Count, 1)
             return

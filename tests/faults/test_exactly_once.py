@@ -42,7 +42,7 @@ START = datetime.fromisoformat("2026-11-23T10:50:00Z")
 VISIBILITY = 60
 DRAINED_WITHIN = 2_000  # hand-outs
 BY_HAND = ("attempts", "failed_attempts", "duration_ms")
-POLICY = {"opens_after_failures": 3, "opens_after_seconds": 0, "reopens_within_minutes": 2, "opens_from_attempts": 5}
+POLICY = {"opens_after_failures": 3, "opens_after_seconds": 0, "reopens_within_minutes": 5, "opens_from_attempts": 5}
 
 # ── what happens ──
 
@@ -364,15 +364,26 @@ def compare_counters(world: World, naive: Naive) -> None:
 
     rows: dict[tuple[str, int], stats.Counts] = {}
     of_application: dict[int, stats.Counts] = {}
+    of_days: dict[int, stats.Counts] = {}
     for item in world.dynamodb.items("MessageStats"):
         row = tables.MessageStats.from_raw_data(item)
         kind, _, whose = msgspec.json.decode(row.scope)
         if kind == "endpoint":
             rows[whose, int(row.hour)] = row.counts
+        elif kind == "application_days":
+            of_days[int(row.hour)] = stats.summed((of_days.get(int(row.hour), {}), row.counts))
         else:
             of_application[int(row.hour)] = stats.summed((of_application.get(int(row.hour), {}), row.counts))
     assert rows == dict(naive.rows)
     assert of_application == dict(naive.of_application)
+    without_endpoints = [
+        (hour, {name: number for name, number in counts.items() if name != "endpoints"})
+        for hour, counts in of_application.items()
+    ]
+    days = {hour // 24 * 24 for hour, counts in without_endpoints if counts}
+    assert of_days == {
+        day: stats.summed(counts for hour, counts in without_endpoints if hour // 24 * 24 == day) for day in days
+    }
 
     # Without the rules: the rows and the open hour are what was sent, and an application is the sum of its endpoints.
     sent: Counter[tuple[str, int, str]] = Counter()

@@ -191,3 +191,14 @@ def test_a_mute_that_is_none_is_refused_with_its_place(aws: Aws, fields: dict[st
 def test_what_cannot_be_an_endpoint_is_not_muted(aws: Aws, endpoint_id: str) -> None:
     path = f"/monitored_endpoints/{endpoint_id}/mute"
     assert call(aws, "POST", path, mute_body(unique("shop")))[0] == 422
+
+
+def test_a_mute_is_shown_before_anything_is_known_of_its_endpoint_and_its_events_say_so(aws: Aws) -> None:
+    shop = unique("shop")
+    assert call(aws, "GET", PATH, application_id=shop)[0] == 404
+    shown = mute(aws, shop)
+    assert call(aws, "GET", PATH, application_id=shop) == (200, shown)
+    told = event(shop, "endpoint.failing")
+    to_item(told, expires_at=int(times.now().timestamp()) + 60).save()
+    assert call(aws, "GET", f"/events/{told.event_id}")[1]["muted"] is True
+    assert [one["muted"] for one in call(aws, "GET", "/events", application_id=shop)[1]["data"]] == [True]

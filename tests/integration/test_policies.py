@@ -40,6 +40,8 @@ def test_what_is_put_replaces_what_was_and_is_what_the_rules_go_by(aws: Aws) -> 
         ({"warns_at_progress": [0.5, 2]}, "warns_at_progress[1]"),
         ({"disable_authority": "nobody"}, "disable_authority"),
         ({"opens_after": 3}, "opens_after"),
+        ({"reopens_within_minutes": 0}, "reopens_within_minutes"),
+        ({"late_after_seconds": 7200}, "late_after_seconds"),
         ({"opens_after_failures": None}, "opens_after_failures"),
     ],
 )
@@ -52,6 +54,11 @@ def test_a_number_that_is_none_is_refused_and_nothing_changes(aws: Aws, own: dic
     assert call(aws, "GET", f"/policies/{shop}")[1]["own"] == {}
 
 
+def test_steps_of_warning_that_do_not_rise_are_refused(aws: Aws) -> None:
+    for own in ({"warns_after_hours": [24, 1]}, {"warns_at_progress": [0.5, 0.5]}):
+        assert call(aws, "PUT", f"/policies/{unique('shop')}", own)[0] == 422
+
+
 @pytest.mark.parametrize("body", ["[]", "null", "3", "{", '{"a": NaN}'])
 def test_a_body_that_is_no_object_is_refused(aws: Aws, body: str) -> None:
     assert call(aws, "PUT", f"/policies/{unique('shop')}", body)[0] == 422
@@ -61,3 +68,20 @@ def test_another_applications_policy_is_not_found_and_every_applications_is_the_
     for method, body in (("GET", None), ("PUT", {})):
         assert call(aws, method, f"/policies/{unique('shop')}", body, applications="other")[0] == 404
         assert call(aws, method, "/policies/*", body)[0] == 422
+
+
+def test_the_hardest_policy_and_the_fullest_message_fit_one_transaction(aws: Aws) -> None:
+    shop = unique("shop")
+    hardest = {
+        "opens_after_failures": 1,
+        "opens_after_seconds": 0,
+        "opens_at_share": 1,
+        "opens_at_share_of_a_minute": 1,
+        "reopens_within_minutes": 5,
+        "late_after_seconds": 3600,
+    }
+    assert call(aws, "PUT", f"/policies/{shop}", hardest)[0] == 200
+    hour = [attempt("erp", 4 * n, succeeded=n % 4 > 0, message_id=f"m{n}") for n in range(900)]
+    [message] = messages(shop, *hour)
+    assert observe(aws, message) == []
+    assert "endpoint.failing" in [event["type"] for event in events(aws, shop)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hookwatch import times
+from hookwatch import tables, times
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import START, attempt, created, messages, unique
@@ -125,3 +125,26 @@ def test_thirty_one_days_by_the_hour_and_thirteen_months_by_the_day_are_told(aws
     until = "2026-11-23T11:00:00Z"
     assert stats(aws, shop, since="2026-10-23T11:00:00Z", until=until)["summary"]["attempts"] == 1
     assert stats(aws, shop, since="2025-10-23T00:00:00Z", until=until, granularity="day")["summary"]["attempts"] == 1
+
+
+def test_what_is_past_its_time_is_not_counted(aws: Aws) -> None:
+    shop = unique("shop")
+    observe(aws, *messages(shop, attempt("erp", 0, succeeded=True)))
+    observe(aws, *messages(shop, attempt("erp", HOUR, succeeded=True)))
+    for item in tables.MessageStats.scan():
+        if shop in item.scope:
+            item.update(actions=[tables.MessageStats.expires_at.set(1)])
+    assert stats(aws, shop)["summary"]["attempts"] == 1
+
+
+def test_a_year_by_the_day_is_what_its_hours_are(aws: Aws) -> None:
+    shop = unique("shop")
+    for day in range(3):
+        for hour in (0, 5):
+            told = [attempt(f"e{n}", day * 24 * HOUR + hour * HOUR + n, succeeded=n > 1) for n in range(5)]
+            observe(aws, *messages(shop, *told))
+    query = {"since": "2026-01-01T00:00:00Z", "until": "2026-11-27T00:00:00Z", "granularity": "day"}
+    answer = stats(aws, shop, **query)
+    assert [row["attempts"] for row in answer["data"]] == [10, 10, 10]
+    assert answer["summary"]["failed_attempts"] == 12
+    assert answer["worst_endpoints"] is None

@@ -6,6 +6,7 @@ from typing import Any
 
 from hookwatch import tables, times
 from hookwatch.observing import applications, minutes, sweeping
+from hookwatch.observing.signals import EndpointChange
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import START, attempt, messages, unique
@@ -159,3 +160,43 @@ def test_ingest_counts_the_minutes_attempts_in_one_write(aws: Aws) -> None:
     assert [int(item.attempts) for item in items] == [7]
     assert shop in applications.to_judge(now + MINUTE)
     aws.take("Signals")
+
+
+def test_endpoints_that_are_switched_off_degrade_nothing(aws: Aws) -> None:
+    shop = unique("shop")
+    off = [
+        EndpointChange(
+            type="endpoint.disabled",
+            endpoint_id=f"bad{number}",
+            signal_id=f"off {number}",
+            occurred_at=START + 2 * MINUTE,
+            trigger="automatic",
+        )
+        for number in range(6)
+    ]
+    for number in range(6):
+        fail(aws, shop, f"bad{number}")
+    observe(aws, *messages(shop, *off))
+    sweep(aws, START + 3 * MINUTE)
+    assert "application.degraded" not in types(aws, shop)
+
+
+def test_a_policy_that_this_version_does_not_take_stops_nobodys_sweep(aws: Aws) -> None:
+    odd, even = unique("shop"), unique("shop")
+    own = '{"opens_after_teapots": 1}'
+    tables.Application(odd, "policy").update(actions=[tables.Application.policy.set(own)])
+    for shop in (odd, even):
+        fail(aws, shop, "erp")
+    sweep(aws, START + HOUR + MINUTE)
+    assert types(aws, odd) == types(aws, even) == ["endpoint.failing", "endpoint.warning"]
+
+
+def test_a_record_that_cannot_be_read_stops_nobody_elses_sweep(aws: Aws) -> None:
+    broken, shop = unique("shop"), unique("shop")
+    for each in (broken, shop):
+        fail(aws, each, "erp")
+    table = tables.MonitoredEndpoint
+    table(broken, "erp").update(actions=[table.record.set(b"no record")])
+    sweep(aws, START + HOUR + MINUTE)
+    assert types(aws, shop) == ["endpoint.failing", "endpoint.warning"]
+    table(broken, "erp").delete()

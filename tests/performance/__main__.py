@@ -102,8 +102,8 @@ def measure() -> None:
     from hookwatch.observing.counting import Message, Receiving  # noqa: PLC0415
     from hookwatch.observing.outbox import Outbox  # noqa: PLC0415
     from hookwatch.observing.policies import Policies  # noqa: PLC0415
-    from hookwatch.observing.policy import Policy  # noqa: PLC0415
     from hookwatch.observing.signals import to_reports  # noqa: PLC0415
+    from hookwatch.policy import Policy  # noqa: PLC0415
 
     outbox = Outbox(Policies(Policy()), event_retention_days=30, stats_retention_days=396)
     receiving = Receiving(timedelta(seconds=180), 10)

@@ -18,9 +18,9 @@ from msgspec.structs import replace
 from hookwatch.observing import escalation, incidents
 from hookwatch.observing.health import Health
 from hookwatch.observing.incidents import Tick
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Attempt, Report, Signal, to_reports
 from hookwatch.operational_events import OperationalEvent
+from hookwatch.policy import Policy
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, START, at, failure, schema_errors, success
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -4,8 +4,8 @@ import pytest
 
 from hookwatch.observing import degradation
 from hookwatch.observing.degradation import Degradation, Facts
-from hookwatch.observing.policy import Policy
 from hookwatch.operational_events import OperationalEvent
+from hookwatch.policy import Policy
 from tests.unit.factories import APPLICATION_ID, at, schema_errors
 
 CALM = Facts(endpoints_failing=0, endpoints_active=40, attempts_per_minute=1000, attempts_per_minute_before=1000)

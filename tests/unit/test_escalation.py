@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hookwatch.observing import escalation, incidents
 from hookwatch.observing.health import Health
 from hookwatch.observing.incidents import Tick
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Attempt, ChangeType, Report
 from hookwatch.operational_events import OperationalEvent
+from hookwatch.policy import Policy
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, START, at, change, failure, report, success
 from tests.unit.simulation import DAY, HOUR, MINUTE, Night, seconds_of
 from tests.unit.test_incidents import histories
@@ -136,8 +136,8 @@ def test_what_is_disabled_is_not_warned_of_in_the_same_moment() -> None:
 @pytest.mark.parametrize(
     ("authority", "reported_by", "disables"),
     [
-        (None, "key:k1", True),
-        (None, "source:s1", False),
+        ("default", "key:k1", True),
+        ("default", "source:s1", False),
         ("platform", "key:k1", False),
         ("hookwatch", "source:s1", True),
     ],

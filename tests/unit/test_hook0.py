@@ -197,3 +197,11 @@ def test_a_body_that_is_no_subscription_is_a_422_that_repeats_nothing_of_it(body
 def test_without_an_event_id_it_is_a_422(headers: dict[str, str]) -> None:
     with pytest.raises(Problem, match="422"):
         hook0.translate({"x-event-type": "api.subscription.created", **headers}, BODY.encode(), source_id="src_1")
+
+
+def test_many_event_types_are_kept_short_and_their_change_is_seen() -> None:
+    few, many = [f"t{number}" for number in range(20)], [f"t{number}" for number in range(500)]
+
+    assert hook0._short(few) == few
+    assert len(hook0._short(many)) == 21
+    assert hook0._short(many) == hook0._short(list(many)) != hook0._short([*many[:-1], "another"])

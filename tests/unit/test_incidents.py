@@ -13,9 +13,9 @@ from hookwatch import times
 from hookwatch.observing import incidents
 from hookwatch.observing.health import Health
 from hookwatch.observing.incidents import Announced, Folded
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import ChangeType, EndpointChange, Report, Signal
 from hookwatch.operational_events import OperationalEvent
+from hookwatch.policy import Policy
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, at, change, failure, report, schema_errors, success
 
 UNKNOWN = Health(application_id=APPLICATION_ID, endpoint_id=ENDPOINT_ID)

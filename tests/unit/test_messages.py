@@ -9,9 +9,9 @@ import pytest
 
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.matching import matches
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, Attempt, Signal
 from hookwatch.operational_events import OperationalEvent
+from hookwatch.policy import Policy
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, at, change, failure, success
 from tests.unit.simulation import DAY, HOUR, Night, Worker, seconds_of, traffic
 from tests.unit.test_incidents import OUTAGE

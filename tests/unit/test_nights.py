@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Attempt
+from hookwatch.policy import Policy
 from tests.unit.factories import failure, success
 from tests.unit.simulation import DAY, HOUR, MINUTE, Night, Worker, seconds_of, traffic
 

@@ -10,9 +10,9 @@ import pytest
 from hookwatch.errors import Problem
 from hookwatch.observing import incidents, reports
 from hookwatch.observing.health import Health
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.reports import Checked
 from hookwatch.observing.signals import Attempt, EndpointChange, Report
+from hookwatch.policy import Policy
 from tests.unit.factories import APPLICATION_ID, ENDPOINT_ID, START, at, report, schema_errors
 
 SECRET = "s3cr3t"  # what must not come out again
@@ -216,6 +216,18 @@ def test_without_secrets_keeps_scheme_host_port_and_path(url: str, expected: str
         {"target": {"from": {"url": "https://a.example/", "headers": {"authorization": SECRET}}, "to": None}},
         {"target": {"to": {"http": [{"Secret": SECRET}]}}},
         {"target.headers": {"to": {"authorization": SECRET}}},
+        {"headers.X-Api-Key": {"to": SECRET}},
+        {"headers[0]": {"to": SECRET}},
+        {"custom_headers": {"to": SECRET}},
+        {"httpHeaders": {"to": {"x": SECRET}}},
+        {"signing_secret": {"to": SECRET}},
+        {"webhook-secret": {"to": SECRET}},
+        {"clientSecret": {"to": SECRET}},
+        {"api_key": {"to": SECRET}},
+        {"target": {"to": {"apiKey": SECRET, "access_token": SECRET}}},
+        {"basicAuth": {"to": SECRET}},
+        {"auth": {"to": {"user": SECRET}}},
+        {"note": {"to": f"see https://u:{SECRET}@a.example/?k={SECRET} and http://{SECRET}@b.example/"}},
         {"URL": {"to": WITH_SECRETS}},
         {"target": {"to": {"url": WITH_SECRETS}}},
     ],
@@ -317,6 +329,14 @@ def test_what_is_said_of_a_malformed_signal_holds_neither_what_was_sent_nor_a_li
 
     assert [item["msg"] for item in rejected for word in FORBIDDEN if word in item["msg"]] == []
     assert SECRET not in json.dumps([item["loc"] for item in rejected])
+
+
+@pytest.mark.parametrize("field", ["author", "tokens_per_minute_", "keyboard", "api", "heading", "timeout_ms"])
+def test_a_field_that_only_looks_like_a_secret_is_told(field: str) -> None:
+    signal = changed({**UPDATED, "changes": {field: {"from": 1, "to": 2}}})
+
+    assert isinstance(signal, EndpointChange)
+    assert bool(signal.changes) is not field.startswith("token")
 
 
 @pytest.mark.parametrize("field", ["url", "description"])

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 import pytest
 
 from hookwatch import settings
-from hookwatch.observing.policy import Policy
+from hookwatch.policy import Policy
 from hookwatch.settings import DeliverySettings, InvalidSetting, ObserverSettings
 
 DELIVERY = {

@@ -11,9 +11,9 @@ from standardwebhooks import Webhook
 from hookwatch.errors import Problem
 from hookwatch.observing import incidents
 from hookwatch.observing.health import Health
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, EndpointChange
 from hookwatch.observing.sources import svix
+from hookwatch.policy import Policy
 from tests.unit.factories import report, schema_errors
 
 TESTS = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from hookwatch.observing.policy import Policy
+from hookwatch.policy import Policy
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,7 +53,7 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     tuple[Network, ...]: _networks,
     tuple[timedelta, ...]: _schedule,
     dict[str, str]: lambda text: msgspec.json.decode(text, type=dict[str, str]),
-    Policy: lambda text: msgspec.json.decode(text, type=Policy),
+    Policy: lambda text: msgspec.convert(msgspec.json.decode(text), Policy, strict=False),
 }
 
 

@@ -29,13 +29,14 @@ class _Table:
 class _OpenIncidents(GlobalSecondaryIndex["MonitoredEndpoint"]):
     class Meta:
         index_name = "open_incidents"
-        projection = IncludeProjection(["active_hour"])
+        projection = IncludeProjection(["active_hour", "state"])
 
     open_shard = UnicodeAttribute(hash_key=True)
     due_at = UnicodeAttribute(range_key=True)
     application_id = UnicodeAttribute()
     endpoint_id = UnicodeAttribute()
     active_hour = NumberAttribute(null=True)
+    state = UnicodeAttribute()
 
 
 class MonitoredEndpoint(Model):
@@ -52,7 +53,9 @@ class MonitoredEndpoint(Model):
     endpoint_id = UnicodeAttribute(range_key=True)
     version = NumberAttribute()
     state = UnicodeAttribute()
-    record = BinaryAttribute(legacy_encoding=False)  # zlib of the JSON of observing.records.Record
+    record = BinaryAttribute(legacy_encoding=False, null=True)  # zlib of the JSON of observing.records.Record
+    health = UnicodeAttribute(null=True)  # JSON, as version 0.1 wrote it, and `counted` beside it
+    counted = UnicodeAttribute(null=True)
     active_hour = NumberAttribute(null=True)  # the last with an attempt, in hours since the epoch
     open_shard = UnicodeAttribute(null=True)
     due_at = UnicodeAttribute(null=True)
@@ -234,6 +237,22 @@ class Application(Model):
     by_sweep = _SweptApplications()
     mute = UnicodeAttribute(null=True)  # JSON of notifying.mutes.Mute
     expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
+
+
+class ApplicationMinute(Model):
+    """The items `minute#<n>` of Application, as ingest writes them: its answer must not wait for them."""
+
+    class Meta:
+        table_name = environment("APPLICATION_TABLE")
+        connect_timeout_seconds = 0.3
+        read_timeout_seconds = 0.5
+        max_retry_attempts = 0
+
+    application_id = UnicodeAttribute(hash_key=True)
+    item = UnicodeAttribute(range_key=True)
+    attempts = NumberAttribute()
+    swept_with = UnicodeAttribute()
+    expires_at = NumberAttribute()
 
 
 def expiry(moment: datetime, days: int) -> int:

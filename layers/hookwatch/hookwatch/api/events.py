@@ -1,6 +1,7 @@
 """Routes: operational events, and what became of them."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -13,8 +14,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from hookwatch import custom_events, custom_types, errors, event_items, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, identity_of, is_visible, paging, scope
-from hookwatch.notifying import attempts
+from hookwatch.notifying import attempts, mutes
 from hookwatch.notifying.attempts import OperationalAttempt
+from hookwatch.notifying.mutes import Mute
 from hookwatch.observing.reports import Id, Moment
 from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
 from hookwatch.settings import ApiSettings
@@ -37,9 +39,16 @@ class EventBody(BaseModel):
     endpoint_id: Id | None = None
 
 
-def view(event: OperationalEvent) -> dict[str, Any]:
+def view(event: OperationalEvent, muted: Mapping[str, Mute]) -> dict[str, Any]:
+    """`quiet` and `muted` say why it may not have been delivered."""
+    mute = muted.get(event.data.get("endpoint_id", ""))
     links = linking_to(api_url(router.current_event), settings.links)
-    return {"event_id": event.event_id, **to_payload(event, links), "quiet": event.quiet}
+    return {
+        "event_id": event.event_id,
+        **to_payload(event, links),
+        "quiet": event.quiet,
+        "muted": mute is not None and mutes.covers(mute, event),
+    }
 
 
 def view_attempt(attempt: OperationalAttempt) -> dict[str, Any]:
@@ -92,7 +101,8 @@ def list_events(
             "event_id": {"S": listed_at.rpartition("#")[2]},
         },
     )
-    return paging.page(found, "listed_at", lambda item: view(event_items.from_item(item)))
+    muted = mutes.of_application(application_id)
+    return paging.page(found, "listed_at", lambda item: view(event_items.from_item(item), muted))
 
 
 @router.post("/events")
@@ -130,7 +140,8 @@ def post_event(body: EventBody) -> Response[str]:
 
 @router.get("/events/<event_id>")
 def get_event(event_id: str) -> dict[str, Any]:
-    return view(_own(event_id))
+    event = _own(event_id)
+    return view(event, mutes.of_application(event.application_id))
 
 
 @router.get("/events/<event_id>/attempts")

@@ -49,7 +49,7 @@ def view(item: tables.MonitoredEndpoint, mute: Mute | None) -> dict[str, Any]:
         and {
             "dedup_key": incident.incident_id,
             "reason": incident.reason,
-            "opened_at": _text(incident.opened_at),
+            "opened_at": _text(incident.announced_at),
             "reopened": incident.reopened,
             "failing_since": _text(incident.failing_since),
             "failures_by_cause": incident.failures_by_cause,
@@ -93,8 +93,9 @@ def list_monitored_endpoints(
         if endpoint_id is None
         else {"application_id": {"S": application_id}, "endpoint_id": {"S": endpoint_id}},
     )
-    muted = mutes.active(application_id, times.now())
-    return paging.page(found, "endpoint_id", lambda item: view(item, muted.get(item.endpoint_id)))
+    now, muted = times.now(), mutes.of_application(application_id)
+    active = {endpoint_id: mute for endpoint_id, mute in muted.items() if mute.is_active(now)}
+    return paging.page(found, "endpoint_id", lambda item: view(item, active.get(item.endpoint_id)))
 
 
 @router.get("/monitored_endpoints/<endpoint_id>")
@@ -125,6 +126,15 @@ def mute_monitored_endpoint(endpoint_id: Annotated[Id, Path()], body: MuteBody) 
     )
     mutes.put(application_id, mute)
     return answer(201, view_mute(mute))
+
+
+@router.get("/monitored_endpoints/<endpoint_id>/mute")
+def get_mute(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+    """Also of an endpoint that nobody has reported yet."""
+    mute = mutes.find_active(scope(router, application_id), endpoint_id, times.now())
+    if mute is None:
+        raise errors.not_found("mute")
+    return view_mute(mute)
 
 
 @router.delete("/monitored_endpoints/<endpoint_id>/mute")

@@ -10,8 +10,8 @@ from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import raw_body, scope
 from hookwatch.observing import policies
 from hookwatch.observing.policies import Policies
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.reports import parse_json
+from hookwatch.policy import Policy
 from hookwatch.settings import ApiSettings
 
 router = APIGatewayRouter()

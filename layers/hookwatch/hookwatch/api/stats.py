@@ -6,32 +6,36 @@ from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import AwareDatetime
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import scope
 from hookwatch.observing import hours, records, stats
+from hookwatch.observing.reports import Moment
 from hookwatch.observing.stats import Counts, Hour
 
 router = APIGatewayRouter()
 
+Granularity = Literal["hour", "day"]
+
 LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
 _LENGTH = {"hour": 1, "day": 24}  # hours
+_USUAL = {"hour": 24, "day": 31 * 24}  # hours
 _RECORDS_AT_MOST = 10_000
 _WORST = 10
+_WORST_WITHIN = 32 * 24  # hours: of each of the ten, every hour is read
 
 
 @router.get("/stats")
 def get_stats(
     application_id: Annotated[str | None, Query()] = None,
     endpoint_id: Annotated[str | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query()] = None,
-    until: Annotated[AwareDatetime | None, Query()] = None,
-    granularity: Annotated[Literal["hour", "day"], Query()] = "hour",
+    since: Annotated[Moment | None, Query()] = None,
+    until: Annotated[Moment | None, Query()] = None,
+    granularity: Annotated[Granularity, Query()] = "hour",
 ) -> dict[str, Any]:
-    """The last 24 hours where nothing else is said, oldest first; whole hours, or whole days (UTC). Periods in which
-    nothing was reported are left out."""
+    """The last 24 hours, or 31 days, where nothing else is said; oldest first. `since` and `until` are moved outwards
+    to whole hours, or whole days (UTC). Periods in which nothing was reported are left out."""
     application_id = scope(router, application_id)
     if application_id == EVERY_APPLICATION:
         raise errors.invalid("Name one application.", {"loc": ["application_id"], "msg": "counted by application"})
@@ -39,9 +43,11 @@ def get_stats(
     if endpoint_id is not None:
         counted = _of_endpoint(application_id, endpoint_id, first, end)
         return _told(application_id, endpoint_id, counted, (first, end), granularity)
-    counted, endpoints, is_complete = _of_application(application_id, first, end)
-    worst, are_all = _worst(application_id, endpoints, first, end)
+    counted, endpoints, is_complete = _of_application(application_id, first, end, granularity)
     told = _told(application_id, None, counted, (first, end), granularity)
+    if end - first > _WORST_WITHIN:
+        return {**told, "worst_endpoints": None, "complete": is_complete}
+    worst, are_all = _worst(application_id, endpoints, first, end)
     return {**told, "worst_endpoints": worst, "complete": is_complete and are_all}
 
 
@@ -115,9 +121,11 @@ def _of_endpoint(application_id: str, endpoint_id: str, first: int, end: int) ->
     return counted
 
 
-def _of_application(application_id: str, first: int, end: int) -> tuple[dict[int, Counts], dict[str, Hour], bool]:
+def _of_application(
+    application_id: str, first: int, end: int, granularity: Granularity
+) -> tuple[dict[int, Counts], dict[str, Hour], bool]:
     """{hour: counts}, the open hours of its endpoints within, and whether they are all of them."""
-    counted = hours.of_application(application_id, first, end)
+    counted = hours.of_application(application_id, first, end, "hours" if granularity == "hour" else "days")
     found = tables.MonitoredEndpoint.query(
         application_id, attributes_to_get=["endpoint_id", "version", "record"], limit=_RECORDS_AT_MOST
     )
@@ -153,10 +161,8 @@ def _named(counts: Counts, prefix: str) -> dict[str, int]:
 def _period(since: datetime | None, until: datetime | None, granularity: str) -> tuple[int, int]:
     """Hours since the epoch, from the first to before the end."""
     length = _LENGTH[granularity]
-    until = until or times.now()
-    since = since or until - timedelta(hours=24)
-    first = stats.hour_of(since) // length * length
-    end = -(-stats.hour_of(until + timedelta(hours=1) - timedelta(microseconds=1)) // length) * length
+    end = -(-stats.hour_of((until or times.now()) + timedelta(hours=1) - timedelta(microseconds=1)) // length) * length
+    first = stats.hour_of(since) // length * length if since else end - _USUAL[granularity]
     if first >= end:
         raise errors.invalid("The period is empty.", {"loc": ["since"], "msg": "is not before until"})
     if end - first > LONGEST[granularity] / timedelta(hours=1) + length:

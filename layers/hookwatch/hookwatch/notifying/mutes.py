@@ -5,6 +5,7 @@ from threading import Lock
 
 import msgspec
 from cachetools import TTLCache, cached
+from pynamodb.exceptions import PutError
 
 from hookwatch import errors, tables, times
 from hookwatch.operational_events import OperationalEvent
@@ -93,7 +94,7 @@ def put(application_id: str, mute: Mute) -> Mute:
     ):
         raise errors.Problem(409, "limit_reached", f"An application mutes at most {MUTES_AT_MOST} endpoints.")
     mute = replaced(old, mute)
-    _save(application_id, mute)
+    _save(application_id, mute, old)
     return mute
 
 
@@ -105,7 +106,7 @@ def end(application_id: str, endpoint_id: str, *, now: datetime, at: datetime) -
     mute = _find(application_id, endpoint_id)
     if mute is None or not mute.is_active(now):
         raise errors.not_found("mute")
-    _save(application_id, ended(mute, at))
+    _save(application_id, ended(mute, at), mute)
 
 
 def find_active(application_id: str, endpoint_id: str, now: datetime) -> Mute | None:
@@ -113,16 +114,18 @@ def find_active(application_id: str, endpoint_id: str, now: datetime) -> Mute | 
     return mute if mute and mute.is_active(now) else None
 
 
-def active(application_id: str, now: datetime) -> dict[str, Mute]:
-    """By endpoint id, in one query."""
-    return {endpoint_id: mute for endpoint_id, mute in _of_application(application_id).items() if mute.is_active(now)}
+def of_application(application_id: str) -> dict[str, Mute]:
+    """By endpoint id, in one query; those that ended lately too."""
+    found = tables.Application.query(application_id, tables.Application.item.startswith(_PREFIX), consistent_read=True)
+    mutes = (_from_item(item) for item in found)
+    return {mute.endpoint_id: mute for mute in mutes}
 
 
 class MuteCache:
     """An application's mutes as they were at most `seconds` ago."""
 
     def __init__(self, seconds: int) -> None:
-        self._of_application = cached(TTLCache(_CACHED_AT_MOST, seconds), lock=Lock())(_of_application)
+        self._of_application = cached(TTLCache(_CACHED_AT_MOST, seconds), lock=Lock())(of_application)
 
     def cover(self, event: OperationalEvent) -> bool:
         """Whether `event` is not to be delivered. Mutes are read only for an event that one could cover."""
@@ -132,12 +135,6 @@ class MuteCache:
         return mute is not None and covers(mute, event)
 
 
-def _of_application(application_id: str) -> dict[str, Mute]:
-    found = tables.Application.query(application_id, tables.Application.item.startswith(_PREFIX), consistent_read=True)
-    mutes = (_from_item(item) for item in found)
-    return {mute.endpoint_id: mute for mute in mutes}
-
-
 def _find(application_id: str, endpoint_id: str) -> Mute | None:
     try:
         return _from_item(tables.Application.get(application_id, _PREFIX + endpoint_id, consistent_read=True))
@@ -145,13 +142,29 @@ def _find(application_id: str, endpoint_id: str) -> Mute | None:
         return None
 
 
-def _save(application_id: str, mute: Mute) -> None:
-    tables.Application(
+def _save(application_id: str, mute: Mute, old: Mute | None) -> None:
+    """In the place of `old`, so that no spell is forgotten.
+
+    Raises:
+        errors.Problem: 409, it was muted, or the mute ended, at the same moment.
+    """
+    attribute = tables.Application.mute
+    item = tables.Application(
         application_id=application_id,
         item=_PREFIX + mute.endpoint_id,
-        mute=msgspec.json.encode(mute).decode(),
+        mute=_to_text(mute),
         expires_at=tables.expiry(mute.until, _KEPT_DAYS),
-    ).save()
+    )
+    try:
+        item.save(condition=attribute == _to_text(old) if old else attribute.does_not_exist())
+    except PutError as error:
+        if tables.has_failed_condition(error):
+            raise errors.Problem(409, "conflict", "The mute was changed meanwhile; send the request again.") from None
+        raise
+
+
+def _to_text(mute: Mute) -> str:
+    return msgspec.json.encode(mute).decode()
 
 
 def _from_item(item: tables.Application) -> Mute:

@@ -9,11 +9,12 @@ from pynamodb.transactions import TransactWrite
 from hookwatch import event_items, tables
 from hookwatch.observing import degradation, hours, minutes, stats
 from hookwatch.observing.degradation import Degradation, Facts
-from hookwatch.observing.policy import Policy
 from hookwatch.operational_events import OperationalEvent
+from hookwatch.policy import Policy
 
 Events = tuple[OperationalEvent, ...]
 
+_connection = Connection(**tables.TIMEOUTS)
 _ITEM, _DEGRADED = "degradation", "degraded"
 
 
@@ -56,7 +57,7 @@ def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Po
         swept_with=_DEGRADED if judged.since else None,
     )
     is_unchanged = table.version == version if version else table.version.does_not_exist()
-    with TransactWrite(connection=Connection(**tables.TIMEOUTS)) as transaction:
+    with TransactWrite(connection=_connection) as transaction:
         transaction.save(item, condition=is_unchanged)
         for event in events:
             transaction.save(event_items.to_item(event, expires_at=tables.expiry(now, retention_days)))

@@ -8,9 +8,9 @@ import msgspec
 from msgspec.structs import replace
 
 from hookwatch import times
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import digest
 from hookwatch.operational_events import OperationalEvent, event_id
+from hookwatch.policy import Policy
 
 _CALM = timedelta(minutes=5)
 _NEW_NORMAL = timedelta(hours=1)

@@ -5,15 +5,16 @@ from typing import Any
 
 from hookwatch import times
 from hookwatch.observing.health import Health, Incident
-from hookwatch.observing.policy import Policy
+from hookwatch.policy import Policy
 
 _HOUR = timedelta(hours=1)
 _SWEEP = timedelta(minutes=1)
 
 
 def may_disable(health: Health, policy: Policy) -> bool:
-    default = "platform" if health.is_sourced else "hookwatch"
-    return (policy.disable_authority or default) == "hookwatch"
+    if policy.disable_authority == "default":
+        return not health.is_sourced
+    return policy.disable_authority == "hookwatch"
 
 
 def progress(health: Health, now: datetime, policy: Policy) -> float:

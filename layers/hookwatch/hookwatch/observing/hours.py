@@ -3,16 +3,19 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Literal
 
 import msgspec
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from hookwatch import tables
+from hookwatch import tables, times
 from hookwatch.observing import stats
 from hookwatch.observing.signals import digest
 from hookwatch.observing.stats import Counts, Rows
+
+Unit = Literal["hours", "days"]
 
 _SHARDS = 16  # of an application's row: an hour's turn adds to it once for each endpoint
 _WORST_READ_AT_MOST = 10_000
@@ -23,7 +26,8 @@ def add(transaction: TransactWrite, application_id: str, endpoint_id: str, rows:
     shard = int(digest(endpoint_id)[:8], 16) % _SHARDS
     of_endpoint = ((_of_endpoint(application_id, endpoint_id), hour, row) for hour, row in rows.of_endpoint.items())
     of_application = ((_of_application(application_id, shard), hour, row) for hour, row in rows.of_application.items())
-    for scope, hour, counts in chain(of_endpoint, of_application):
+    days = ((_of_application(application_id, shard, "days"), hour, row) for hour, row in rows.of_days.items())
+    for scope, hour, counts in chain(of_endpoint, of_application, days):
         start = stats.start_of(hour)
         actions: list[Action] = [tables.MessageStats.expires_at.set(tables.expiry(start, retention_days))]
         actions += [Path(name).add(number) for name, number in sorted(counts.items())]
@@ -37,11 +41,12 @@ def of_endpoint(application_id: str, endpoint_id: str, since: int, until: int) -
     return {int(item.hour): item.counts for item in _query(_of_endpoint(application_id, endpoint_id), since, until)}
 
 
-def of_application(application_id: str, since: int, until: int) -> dict[int, Counts]:
-    """{hour: counts} of an application, without the hours that are open in its endpoints' records."""
+def of_application(application_id: str, since: int, until: int, unit: Unit = "hours") -> dict[int, Counts]:
+    """{hour: counts} of an application, without the hours that are open in its endpoints' records; by the day, the
+    first hour of each."""
     hours: dict[int, Counts] = {}
     for shard in range(_SHARDS):
-        for item in _query(_of_application(application_id, shard), since, until):
+        for item in _query(_of_application(application_id, shard, unit), since, until):
             hours[int(item.hour)] = stats.summed((hours.get(int(item.hour), {}), item.counts))
     return hours
 
@@ -63,7 +68,9 @@ def failures(application_id: str, since: int, until: int) -> tuple[dict[str, Cou
 
 
 def _query(scope: str, since: int, until: int) -> Iterable[tables.MessageStats]:
-    return tables.MessageStats.query(scope, tables.MessageStats.hour.between(since, until - 1))
+    table = tables.MessageStats
+    is_kept = table.expires_at > int(times.now().timestamp())
+    return table.query(scope, table.hour.between(since, until - 1), filter_condition=is_kept)
 
 
 def _days(since: int, until: int) -> Iterator[datetime]:
@@ -78,8 +85,9 @@ def _of_endpoint(application_id: str, endpoint_id: str) -> str:
     return msgspec.json.encode(("endpoint", application_id, endpoint_id)).decode()
 
 
-def _of_application(application_id: str, shard: int) -> str:
-    return msgspec.json.encode(("application", application_id, shard)).decode()
+def _of_application(application_id: str, shard: int, unit: Unit = "hours") -> str:
+    kind = "application" if unit == "hours" else "application_days"
+    return msgspec.json.encode((kind, application_id, shard)).decode()
 
 
 def _day(application_id: str, moment: datetime) -> str:

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from hookwatch import times
 from hookwatch.observing import changes, escalation, telling, trouble
 from hookwatch.observing.health import Health, Incident
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report, digest
 from hookwatch.operational_events import OperationalEvent, event_id
+from hookwatch.policy import Policy
 
 # Which message events exist already: their ids, and whether they are quiet.
 Announced = Mapping[str, bool]

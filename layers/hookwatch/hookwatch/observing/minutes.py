@@ -11,7 +11,7 @@ _KEPT_DAYS = 1
 
 def count(application_id: str, attempts: int, now: datetime) -> None:
     """Adds to the attempts reported in this minute: one write for each request."""
-    table = tables.Application
+    table = tables.ApplicationMinute
     table(application_id, item_of(minute_of(now))).update(
         actions=[
             table.attempts.add(attempts),

@@ -24,7 +24,14 @@ _TRIES = 8
 _FIRST_PAUSE = timedelta(milliseconds=25)
 _ITEMS_AT_MOST = 100  # of a transaction (DynamoDB)
 _RETRYABLE = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-_RETRYABLE_WRITES = {"TransactionConflictException", "ThrottlingException", "ProvisionedThroughputExceededException"}
+_RETRYABLE_WRITES = {
+    "TransactionConflictException",
+    "TransactionInProgressException",
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "InternalServerError",
+}
 
 Events = tuple[OperationalEvent, ...]
 
@@ -155,9 +162,9 @@ def _existing(events: Events, error: TransactWriteError) -> set[str]:
         TransactWriteError: it was cancelled for another reason.
     """
     codes = [reason.code if reason else None for reason in error.cancellation_reasons]
-    if not codes or codes[0] == "ConditionalCheckFailed" or _RETRYABLE.intersection(codes):
-        if error.cause_response_code not in {"TransactionCanceledException", "TransactionInProgressException"}:
-            raise error
+    if error.cause_response_code in _RETRYABLE_WRITES:  # all of it, before any of it was looked at
+        return set()
+    if codes[:1] == ["ConditionalCheckFailed"] or _RETRYABLE.intersection(codes):
         return set()
     existing = {
         event.event_id for event, code in zip(events, codes[1:], strict=False) if code == "ConditionalCheckFailed"

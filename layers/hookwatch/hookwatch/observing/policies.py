@@ -1,13 +1,17 @@
 """Application: the numbers of the rules that an application has of its own."""
 
 import re
+from threading import Lock
 from typing import Any
 
 import msgspec
+from aws_lambda_powertools import Logger
 from cachetools import TTLCache, cached
 
 from hookwatch import errors, tables
-from hookwatch.observing.policy import Policy
+from hookwatch.policy import Policy
+
+logger = Logger(child=True)
 
 CACHED_SECONDS = 60
 _CACHED_AT_MOST = 10_000
@@ -20,10 +24,15 @@ class Policies:
 
     def __init__(self, default: Policy) -> None:
         self._default = default
-        self.of = cached(TTLCache(_CACHED_AT_MOST, CACHED_SECONDS))(self.get)
+        self.of = cached(TTLCache(_CACHED_AT_MOST, CACHED_SECONDS), lock=Lock())(self.get)
 
     def get(self, application_id: str) -> Policy:
-        return self._with(own_numbers(application_id))
+        """The deployment's, where the application's own numbers are none that this version of Hookwatch takes."""
+        try:
+            return self._with(own_numbers(application_id))
+        except msgspec.ValidationError:
+            logger.exception("a policy is not valid", application_id=application_id)
+            return self._default
 
     def put(self, application_id: str, numbers: dict[str, Any]) -> Policy:
         """Replaces the application's own numbers.

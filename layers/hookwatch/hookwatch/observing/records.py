@@ -2,6 +2,7 @@
 
 import zlib
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,8 @@ def read(application_id: str, endpoint_id: str) -> Record:
 
 
 def from_item(item: tables.MonitoredEndpoint) -> Record:
+    if item.record is None:
+        return _of_version_0_1(item)
     record = msgspec.json.decode(zlib.decompress(item.record), type=Record)
     return msgspec.structs.replace(record, version=int(item.version))
 
@@ -51,4 +54,20 @@ def to_item(record: Record) -> tables.MonitoredEndpoint:
         active_hour=record.hour.start if due_at else None,
         open_shard=digest(health.application_id, health.endpoint_id)[0] if due_at else None,
         due_at=times.to_text(due_at) if due_at else None,
+    )
+
+
+def _of_version_0_1(item: tables.MonitoredEndpoint) -> Record:
+    """What the first version kept as two texts. The record's next write leaves them out."""
+    known: dict[str, Any] = msgspec.json.decode(item.health or "{}")
+    said_at = known.get("configured_at")
+    for was, since in (("is_created", "created_at"), ("is_deleted", "deleted_at")):
+        known[since] = said_at if known.pop(was, False) else None
+    known["switched_at"] = said_at
+    if known.get("incident"):
+        known["incident"]["announced_at"] = known["incident"]["opened_at"]
+    return Record(
+        health=msgspec.convert(known, Health),
+        counted=msgspec.json.decode(item.counted or "{}", type=Counted),
+        version=int(item.version),
     )

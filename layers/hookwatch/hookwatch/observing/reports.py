@@ -167,12 +167,19 @@ class _ChangeReport(BaseModel):
 CHANGES_BYTES = 10_000
 CHANGES_DEPTH = 20
 _CONFIGURATION = {"url": str, "description": str, "is_enabled": bool}
-# Of monitored endpoints these are never kept and never told, wherever in `changes` they stand.
-_SECRET_FIELDS = {"headers", "secret", "secrets", "password", "token", "authorization", "credentials"}
+# Of monitored endpoints these are never kept and never told, wherever in `changes` they stand: fields of which a word
+# begins so. Words are parted by what is no letter, and by capitals.
+_SECRET = re.compile(
+    r"(?:^|[^a-z])(?:header|secret|token|password|passwd|passphrase|credential|cookie|signature"
+    r"|auth(?:$|[^a-z]|oriz|entic)|(?:api|access|private|signing)[^a-z]?key)",
+    re.IGNORECASE,
+)
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 
 
 def _is_secret(field: str) -> bool:
-    return field.lower().rpartition(".")[2] in _SECRET_FIELDS
+    return _SECRET.search(_CAPITAL.sub("_", field)) is not None
 
 
 def _cleaned(value: Any, depth: int = 0) -> Any:
@@ -183,8 +190,8 @@ def _cleaned(value: Any, depth: int = 0) -> Any:
             return {field: _cleaned(inner, depth + 1) for field, inner in value.items() if not _is_secret(field)}
         case list():
             return [_cleaned(inner, depth + 1) for inner in value]
-        case str() if value.lower().startswith(("http://", "https://")):
-            return without_secrets(value)
+        case str():
+            return _URL.sub(lambda url: without_secrets(url.group()), value)
         case _:
             return value
 
@@ -234,7 +241,7 @@ def _gunzipped(body: bytes) -> bytes:
         content = member.decompress(body, REQUEST_BYTES + 1)
     except zlib.error:
         raise errors.invalid("The body is not gzip.") from None
-    _fit(content)
+    fit(content)
     if not member.eof or member.unused_data:
         raise errors.invalid("The body is not one whole member of gzip.")
     return content
@@ -253,7 +260,7 @@ def check(
     Raises:
         errors.Problem: 413 over 1 MB; 422 where it is no list of 1 to 1,000 signals, or, when strict, one is malformed.
     """
-    _fit(body)
+    fit(body)
     if content_type.partition(";")[0].strip().lower() == NDJSON:
         application_id = _application(application_id)
         items = [_line(line) for line in _not_too_many(_lines(body))]
@@ -322,7 +329,11 @@ def _fields(signal: _AttemptReport | _ChangeReport) -> set[str]:
     return set(type(signal).model_fields)
 
 
-def _fit(body: bytes) -> None:
+def fit(body: bytes) -> None:
+    """
+    Raises:
+        errors.Problem: 413, it is longer than a megabyte.
+    """
     if len(body) > REQUEST_BYTES:
         raise errors.too_large(f"The body is longer than {REQUEST_BYTES:,} bytes.")
 
@@ -330,7 +341,10 @@ def _fit(body: bytes) -> None:
 def _envelope(body: bytes) -> tuple[str, list[Any]]:
     document = parse_json(body)
     if not isinstance(document, dict) or not isinstance(document.get("signals"), list):
-        raise errors.invalid('The body must be {"application_id": "…", "signals": [ … ]}.')
+        raise errors.invalid(
+            'The body must be {"application_id": "…", "signals": [ … ]}; for a signal a line, send Content-Type: '
+            f"{NDJSON}."
+        )
     return _application(document.get("application_id")), _not_too_many(document["signals"])
 
 

@@ -37,8 +37,16 @@ class Rows(msgspec.Struct, frozen=True):
     of_endpoint: dict[int, Counts] = {}
     of_application: dict[int, Counts] = {}
 
+    @property
+    def of_days(self) -> dict[int, Counts]:
+        """The application's again by the day, {its first hour: counts}: a year by the hour is too much to read."""
+        days: dict[int, Counts] = {}
+        for hour, counts in self.of_endpoint.items():
+            _add(days.setdefault(hour // 24 * 24, {}), counts)
+        return days
+
     def __len__(self) -> int:
-        return len(self.of_endpoint) + len(self.of_application)
+        return len(self.of_endpoint) + len(self.of_application) + len(self.of_days)
 
 
 def count(hour: Hour, reports: Iterable[Report]) -> tuple[Hour, Rows]:

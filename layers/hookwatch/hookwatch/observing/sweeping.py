@@ -14,16 +14,19 @@ class OpenIncident:
     endpoint_id: str
     due_at: datetime
     active_hour: int
+    state: str
 
     def is_active_at(self, moment: datetime) -> bool:
-        """Whether it had an attempt in this hour or the one before."""
-        return self.active_hour >= stats.hour_of(moment) - 1
+        """Whether it had an attempt in this hour or the one before, and nobody switched it off."""
+        return self.state == "failing" and self.active_hour >= stats.hour_of(moment) - 1
 
 
 def open_incidents() -> list[OpenIncident]:
     index = tables.MonitoredEndpoint.open_incidents
     return [
-        OpenIncident(item.application_id, item.endpoint_id, times.from_text(item.due_at), int(item.active_hour))
+        OpenIncident(
+            item.application_id, item.endpoint_id, times.from_text(item.due_at), int(item.active_hour), item.state
+        )
         for shard in OPEN_SHARDS
         for item in index.query(shard)
     ]

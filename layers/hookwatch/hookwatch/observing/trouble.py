@@ -5,8 +5,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from hookwatch.observing.health import SHARE_MINUTES, Health, cause_of, counted, increased, last_minutes
-from hookwatch.observing.policy import Policy
 from hookwatch.observing.signals import Attempt
+from hookwatch.policy import Policy
 
 _ONE_MINUTE = 2  # the attempt's own minute and the one before
 

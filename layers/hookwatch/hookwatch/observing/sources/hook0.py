@@ -14,6 +14,7 @@ from hookwatch.observing import reports, signals
 from hookwatch.observing.signals import EndpointChange
 
 TOLERANCE = timedelta(seconds=300)
+EVENT_TYPES_KEPT = 20
 _CHANGES: dict[str, signals.ChangeType] = {
     "api.subscription.created": "endpoint.created",
     "api.subscription.updated": "endpoint.updated",
@@ -86,7 +87,7 @@ def translate(headers: Mapping[str, str], body: bytes, *, source_id: str) -> tup
     configuration = {
         "url": subscription.target.url,
         "description": subscription.description,
-        "event_types": subscription.event_types,
+        "event_types": _short(subscription.event_types),
         "labels": subscription.labels,
         "is_enabled": subscription.is_enabled,
     }
@@ -97,3 +98,11 @@ def translate(headers: Mapping[str, str], body: bytes, *, source_id: str) -> tup
         occurred_at=subscription.created_at if change_type == "endpoint.created" else subscription.updated_at,
         configuration=configuration,
     )
+
+
+def _short(event_types: list[str]) -> list[str]:
+    """As they are, while they are few. The record is written with every fold, so of many only that they change."""
+    if len(event_types) <= EVENT_TYPES_KEPT:
+        return event_types
+    rest = event_types[EVENT_TYPES_KEPT:]
+    return [*event_types[:EVENT_TYPES_KEPT], f"and {len(rest)} more ({signals.digest(*rest)[:8]})"]

@@ -8,15 +8,15 @@ from msgspec import Meta
 
 Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-DisableAuthority = Literal["hookwatch", "platform"]
+DisableAuthority = Literal["default", "hookwatch", "platform"]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Shares are in (0, 1]; what each number does is in docs/reporting.md, "What is detected".
+    """Shares are in (0, 1]; what each number does is in docs/operations.md, "What is detected".
 
-    `disable_authority` null leaves it to who reports: `platform` for endpoints that a source reports, else `hookwatch`.
-    `message_failing_from_attempt` is 4 at least, for a message of SIGNALS is cut so that it fits one transaction
-    even if every fourth attempt yields an event.
+    `disable_authority` `default` leaves it to who reports: `platform` for endpoints that a source reports, else
+    `hookwatch`. The bounds of `reopens_within_minutes`, `late_after_seconds` and `message_failing_from_attempt` keep
+    what one message of SIGNALS may yield within one transaction of DynamoDB.
     """
 
     opens_after_failures: Count = 10
@@ -24,13 +24,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     opens_at_share: Share = 0.5
     opens_at_share_of_a_minute: Share = 0.8
     opens_from_attempts: Count = 20
-    reopens_within_minutes: Annotated[int, Meta(ge=0, le=1_440)] = 15
-    late_after_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 300
+    reopens_within_minutes: Annotated[int, Meta(ge=5, le=1_440)] = 15
+    late_after_seconds: Annotated[int, Meta(ge=30, le=3_600)] = 300
     warns_after_hours: Annotated[tuple[Count, ...], Meta(max_length=5)] = (1, 24)
     warns_at_progress: Annotated[tuple[Share, ...], Meta(max_length=5)] = (0.5, 0.7, 0.9)
     disables_after_days: Annotated[int, Meta(ge=1, le=30)] = 5
     disables_after_failures: Count = 20
-    disable_authority: DisableAuthority | None = None
+    disable_authority: DisableAuthority = "default"
     silent_after_days: Annotated[int, Meta(ge=1, le=30)] = 5
     message_failing_from_attempt: Annotated[int, Meta(ge=4, le=1_000)] = 4
     messages_told_at_most: Annotated[int, Meta(ge=0, le=20)] = 5
@@ -38,6 +38,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     degraded_from_endpoints: Count = 5
     degraded_at_factor: Annotated[float, Meta(gt=1, le=1_000)] = 5.0
     degraded_from_attempts: Count = 100
+
+    def __post_init__(self) -> None:
+        for steps in (self.warns_after_hours, self.warns_at_progress):
+            if list(steps) != sorted(set(steps)):
+                raise ValueError("the steps of endpoint.warning must rise")
 
     @property
     def closes_below_share(self) -> float:
