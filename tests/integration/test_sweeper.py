@@ -200,3 +200,28 @@ def test_a_record_that_cannot_be_read_stops_nobody_elses_sweep(aws: Aws) -> None
     sweep(aws, START + HOUR + MINUTE)
     assert types(aws, shop) == ["endpoint.failing", "endpoint.warning"]
     table(broken, "erp").delete()
+
+
+def test_what_is_failing_anywhere_is_listed_page_by_page(aws: Aws) -> None:
+    shops = sorted(unique("shop") for _ in range(3))
+    for shop in shops:
+        for endpoint in ("crm", "erp"):
+            fail(aws, shop, endpoint)
+    found: list[tuple[str, str]] = []
+    query: dict[str, str] = {}
+    while True:
+        status, page = call(aws, "GET", "/monitored_endpoints", application_id="*", state="failing", limit="4", **query)
+        assert status == 200
+        found += [(shown["application_id"], shown["endpoint_id"]) for shown in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        query = {"cursor": page["next_cursor"]}
+    assert [key for key in found if key[0] in shops] == [(shop, key) for shop in shops for key in ("crm", "erp")]
+    assert len(set(found)) == len(found)
+
+
+def test_of_every_application_only_what_is_failing_is_listed_and_only_for_a_key_of_all(aws: Aws) -> None:
+    path, every = "/monitored_endpoints", {"application_id": "*"}
+    assert call(aws, "GET", path, **every)[0] == 422
+    assert call(aws, "GET", path, **every, state="failing", applications="shop")[0] == 404
+    assert call(aws, "GET", path, **every, state="failing", cursor="c2hvcA==")[0] == 422

@@ -127,6 +127,5 @@ def test_a_generated_secret_has_letters_and_digits_on_aws_and_on_the_local_cloud
 
 
 def test_lines_of_signals_arrive_as_the_bytes_they_were_and_json_as_text() -> None:
-    assert RESOURCES["RestApi"]["Properties"]["BinaryMediaTypes"] == [
-        "application~1x-ndjson"
-    ]  # SAM wants the slash escaped
+    # SAM wants the slash escaped (AWS::Serverless::Api, BinaryMediaTypes).
+    assert RESOURCES["RestApi"]["Properties"]["BinaryMediaTypes"] == ["application~1x-ndjson"]

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
+import msgspec
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
@@ -13,7 +14,7 @@ from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, identity_of, paging, scope
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute, Spell
-from hookwatch.observing import records
+from hookwatch.observing import records, sweeping
 from hookwatch.observing.reports import Id, Moment
 from hookwatch.settings import ApiSettings
 
@@ -79,10 +80,16 @@ def list_monitored_endpoints(
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
 ) -> dict[str, Any]:
-    """By endpoint id. A page may be short though there are more. Deleted ones are shown only when asked for."""
+    """By endpoint id. A page may be short though there are more. Deleted ones are shown only when asked for. Of every
+    application (`*`) only those that are failing are listed."""
     application_id, endpoint_id = scope(router, application_id), paging.start(cursor)
     if application_id == EVERY_APPLICATION:
-        raise errors.invalid("Name one application.", {"loc": ["application_id"], "msg": "listed by application"})
+        if state != "failing":
+            raise errors.invalid(
+                "Name one application, or ask for state=failing.",
+                {"loc": ["application_id"], "msg": "of every application only what is failing is listed"},
+            )
+        return _failing_anywhere(endpoint_id, limit)
     table = tables.MonitoredEndpoint
     found = table.query(
         application_id,
@@ -96,6 +103,28 @@ def list_monitored_endpoints(
     now, muted = times.now(), mutes.of_application(application_id)
     active = {endpoint_id: mute for endpoint_id, mute in muted.items() if mute.is_active(now)}
     return paging.page(found, "endpoint_id", lambda item: view(item, active.get(item.endpoint_id)))
+
+
+def _failing_anywhere(after: str | None, limit: int) -> dict[str, Any]:
+    """What is failing now, by application and endpoint. The cursor is of the last endpoint on the page."""
+    keys = sorted((incident.application_id, incident.endpoint_id) for incident in sweeping.open_incidents("failing"))
+    page = [key for key in keys if key > _last(after)][: limit + 1]
+    items = {(item.application_id, item.endpoint_id): item for item in tables.MonitoredEndpoint.batch_get(page[:limit])}
+    muted = {application_id: mutes.of_application(application_id) for application_id in {key[0] for key in items}}
+    now = times.now()
+    data = []
+    for key in page[:limit]:
+        mute = muted.get(key[0], {}).get(key[1])
+        if key in items:
+            data.append(view(items[key], mute if mute and mute.is_active(now) else None))
+    return {"data": data, "next_cursor": paging.cursor(msgspec.json.encode(page[-2])) if len(page) > limit else None}
+
+
+def _last(after: str | None) -> tuple[str, str]:
+    try:
+        return msgspec.json.decode(after, type=tuple[str, str]) if after else ("", "")
+    except msgspec.MsgspecError:
+        raise paging.not_a_cursor() from None
 
 
 @router.get("/monitored_endpoints/<endpoint_id>")

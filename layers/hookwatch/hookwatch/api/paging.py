@@ -19,25 +19,29 @@ def page(found: ResultIterator[Item], key_attribute: str, view: Callable[[Item],
     """What `found`, a query with a limit, holds. A cursor names `key_attribute` of the last item that was read."""
     data = [view(item) for item in found]
     last = found.last_evaluated_key
-    return {"data": data, "next_cursor": _encode(last[key_attribute]["S"]) if last else None}
+    return {"data": data, "next_cursor": cursor(last[key_attribute]["S"].encode()) if last else None}
 
 
-def start(cursor: str | None) -> str | None:
+def start(named: str | None) -> str | None:
     """The key attribute that a cursor names.
 
     Raises:
         errors.Problem: 422, it is not a cursor.
     """
-    if cursor is None:
+    if named is None:
         return None
     try:
-        key = base64.b64decode(cursor, altchars=b"-_", validate=True).decode()
+        key = base64.b64decode(named, altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError):
         key = ""
     if not key:
-        raise errors.invalid("The cursor is not one of ours.", {"loc": ["cursor"], "msg": "not a cursor"})
+        raise not_a_cursor()
     return key
 
 
-def _encode(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode()
+def not_a_cursor() -> errors.Problem:
+    return errors.invalid("The cursor is not one of ours.", {"loc": ["cursor"], "msg": "not a cursor"})
+
+
+def cursor(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).decode()

@@ -21,7 +21,8 @@ class OpenIncident:
         return self.state == "failing" and self.active_hour >= stats.hour_of(moment) - 1
 
 
-def open_incidents() -> list[OpenIncident]:
+def open_incidents(state: str | None = None) -> list[OpenIncident]:
+    """Those in `state`, or all."""
     index = tables.MonitoredEndpoint.open_incidents
     return [
         OpenIncident(
@@ -29,4 +30,5 @@ def open_incidents() -> list[OpenIncident]:
         )
         for shard in OPEN_SHARDS
         for item in index.query(shard)
+        if state in (None, item.state)
     ]
