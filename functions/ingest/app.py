@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pynamodb.exceptions import PynamoDBException
 
 import hookwatch
-from hookwatch import errors, times
+from hookwatch import errors, tables, times
 from hookwatch.api import BASE_PATH, answer, identity_of, raw_body
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
@@ -24,6 +24,7 @@ from hookwatch.settings import IngestSettings
 logger, metrics, settings = Logger(), Metrics(), IngestSettings.from_environment()
 queue = SignalsQueue(settings.signals_queue_url)
 source_secrets = sources.SecretCache(Encryption(settings.secrets_encryption_key))
+tables.connect(tables.Source, tables.ApplicationMinute)
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH])
 answer_problems(app)
 
