@@ -16,7 +16,7 @@ from hookwatch import errors, tables, times
 from hookwatch.api import BASE_PATH, answer, identity_of, raw_body
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
-from hookwatch.observing import minutes, reports, sources
+from hookwatch.observing import bodies, minutes, reports, sources
 from hookwatch.observing.queue import SignalsQueue
 from hookwatch.observing.signals import Attempt, Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
@@ -34,7 +34,7 @@ def post_signals() -> Response[str]:
     request, received_at = app.current_event, times.now()
     identity, query = identity_of(request), request.query_string_parameters
     checked = reports.check(
-        reports.inflated(raw_body(request), request.headers.get("Content-Encoding", "")),
+        bodies.inflated(raw_body(request), request.headers.get("Content-Encoding", "")),
         received_at=received_at,
         is_strict=query.get("strict") == "true",
         content_type=request.headers.get("Content-Type", ""),
@@ -60,7 +60,7 @@ def post_to_source(source_id: str) -> Response[str]:
     request, received_at = app.current_event, times.now()
     headers = {name.lower(): value for name, value in request.headers.items()}
     source, body = sources.get(source_id), raw_body(request)
-    reports.fit(body)
+    bodies.fit(body)
     platform = sources.PLATFORMS[source.kind]
     platform.verify(headers, body, secret=source_secrets.of(source), now=received_at)
     translated = platform.translate(headers, body, source_id=source_id)

@@ -19,7 +19,7 @@ import pytest
 
 from docs import hookwatch_reporter
 from docs.hookwatch_reporter import Reporter
-from hookwatch.observing import reports
+from hookwatch.observing import bodies, reports
 
 ROOT = Path(__file__).parents[2]
 KEY = "hwk_k1_secret"
@@ -150,7 +150,7 @@ def test_what_it_sends_is_what_hookwatch_reads() -> None:
         made.close()
         [(_, headers, body)] = hookwatch.requests
     checked = reports.check(
-        reports.inflated(body, headers["Content-Encoding"]),
+        bodies.inflated(body, headers["Content-Encoding"]),
         received_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
         is_strict=True,
         content_type=headers["Content-Type"],

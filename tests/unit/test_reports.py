@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hookwatch.errors import Problem
-from hookwatch.observing import incidents, reports
+from hookwatch.observing import bodies, incidents, privacy, reports
 from hookwatch.observing.health import Health
 from hookwatch.observing.reports import Checked
 from hookwatch.observing.signals import Attempt, EndpointChange, Report
@@ -203,7 +203,7 @@ def test_urls_lose_userinfo_query_and_fragment() -> None:
     ],
 )
 def test_without_secrets_keeps_scheme_host_port_and_path(url: str, expected: str) -> None:
-    assert reports.without_secrets(url) == expected
+    assert privacy.without_secrets(url) == expected
 
 
 @pytest.mark.parametrize(
@@ -537,18 +537,18 @@ def test_lines_of_more_than_a_megabyte_are_a_413() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", " gzip "])
 def test_gzip_is_inflated(encoding: str) -> None:
-    assert reports.inflated(gzip.compress(body(SUCCEEDED)), encoding) == body(SUCCEEDED)
+    assert bodies.inflated(gzip.compress(body(SUCCEEDED)), encoding) == body(SUCCEEDED)
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", "gzip"])
 def test_what_has_been_inflated_on_the_way_stays_as_it_is(encoding: str) -> None:
-    assert reports.inflated(body(SUCCEEDED), encoding) == body(SUCCEEDED)
+    assert bodies.inflated(body(SUCCEEDED), encoding) == body(SUCCEEDED)
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "compress", "gzip, gzip", "gzip;q=1", "é"])
 def test_another_encoding_is_a_415(encoding: str) -> None:
     with pytest.raises(Problem) as caught:
-        reports.inflated(b"", encoding)
+        bodies.inflated(b"", encoding)
 
     assert (caught.value.status, caught.value.id) == (415, "unsupported_media_type")
 
@@ -574,12 +574,12 @@ WHOLE = gzip.compress(body(SUCCEEDED))
 )
 def test_broken_gzip_is_a_422(content: bytes) -> None:
     with pytest.raises(Problem, match="422"):
-        reports.inflated(content, "gzip")
+        bodies.inflated(content, "gzip")
 
 
 @pytest.mark.parametrize("size", [0, 1_000_000])
 def test_up_to_a_megabyte_is_inflated(size: int) -> None:
-    assert len(reports.inflated(gzip.compress(b" " * size), "gzip")) == size
+    assert len(bodies.inflated(gzip.compress(b" " * size), "gzip")) == size
 
 
 def bomb(megabytes: int) -> bytes:
@@ -592,7 +592,7 @@ def test_what_inflates_to_more_than_a_megabyte_is_a_413_before_it_is_inflated(co
     tracemalloc.start()
     try:
         with pytest.raises(Problem, match="413"):
-            reports.inflated(content, "gzip")
+            bodies.inflated(content, "gzip")
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()

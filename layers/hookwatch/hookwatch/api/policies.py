@@ -9,8 +9,8 @@ from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import raw_body, scope
 from hookwatch.observing import policies
+from hookwatch.observing.bodies import parse_json
 from hookwatch.observing.policies import Policies
-from hookwatch.observing.reports import parse_json
 from hookwatch.policy import Policy
 from hookwatch.settings import ApiSettings
 

@@ -1,13 +1,10 @@
 """What platforms post to /signals, checked signal by signal: one bad fact does not blind a thousand good ones."""
 
-import json
 import re
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, get_args
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from pydantic import (
@@ -23,25 +20,15 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from hookwatch import errors
-from hookwatch.observing import signals
+from hookwatch.observing import bodies, privacy, signals
 from hookwatch.observing.signals import Attempt, EndpointChange, Signal
 
-REQUEST_BYTES = 1_000_000
 SIGNALS_AT_MOST = 1_000
 NDJSON = "application/x-ndjson"
 OLDEST = timedelta(days=7)
 FARTHEST_AHEAD = timedelta(minutes=5)
 
 Item = TypeVar("Item")
-
-
-def without_secrets(url: str) -> str:
-    """The URL without userinfo, query and fragment, where platforms put tokens."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise ValueError("is not a URL") from None  # what urlsplit says holds what was sent
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _is_rfc3339(moment: Any) -> Any:
@@ -60,7 +47,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d
 Moment = Annotated[AwareDatetime, BeforeValidator(_is_rfc3339)]
 # Printable ASCII without spaces: what every platform's ids are made of, and what may stand in a log or a URL.
 Id = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_is_id)]
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://"), AfterValidator(without_secrets)]
+Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://"), AfterValidator(privacy.without_secrets)]
 Label = Annotated[str, Field(max_length=256)]
 Labels = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Label], Field(max_length=10)]
 
@@ -158,44 +145,14 @@ class _ChangeReport(BaseModel):
 
     def _changes(self) -> dict[str, dict[str, Any]]:
         return {
-            field: {"from": _cleaned(change.from_), "to": _cleaned(change.to)}
+            field: {"from": privacy.cleaned(change.from_), "to": privacy.cleaned(change.to)}
             for field, change in (self.changes or {}).items()
-            if not _is_secret(field)
+            if not privacy.is_secret(field)
         }
 
 
 CHANGES_BYTES = 10_000
-CHANGES_DEPTH = 20
 _CONFIGURATION = {"url": str, "description": str, "is_enabled": bool}
-# Of monitored endpoints these are never kept and never told, wherever in `changes` they stand: fields of which a word
-# begins so. Words are parted by what is no letter, and by capitals.
-_SECRET = re.compile(
-    r"(?:^|[^a-z])(?:header|secret|token|password|passwd|passphrase|credential|cookie|signature"
-    r"|auth(?:$|[^a-z]|oriz|entic)|(?:api|access|private|signing)[^a-z]?key)",
-    re.IGNORECASE,
-)
-_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
-
-
-def _is_secret(field: str) -> bool:
-    return _SECRET.search(_CAPITAL.sub("_", field)) is not None
-
-
-def _cleaned(value: Any, depth: int = 0) -> Any:
-    if depth > CHANGES_DEPTH:
-        raise ValueError(f"changes are nested deeper than {CHANGES_DEPTH}")
-    match value:
-        case dict():
-            return {field: _cleaned(inner, depth + 1) for field, inner in value.items() if not _is_secret(field)}
-        case list():
-            return [_cleaned(inner, depth + 1) for inner in value]
-        case str():
-            return _URL.sub(lambda url: without_secrets(url.group()), value)
-        case _:
-            return value
-
-
 _SIGNAL: TypeAdapter[_AttemptReport | _ChangeReport] = TypeAdapter(
     Annotated[_AttemptReport | _ChangeReport, Field(discriminator="type")]
 )
@@ -213,40 +170,6 @@ class Checked:
     unknown_fields: int
 
 
-def inflated(body: bytes, content_encoding: str) -> bytes:
-    """The body without its Content-Encoding. No more than a megabyte and a byte is ever inflated.
-
-    Raises:
-        errors.Problem: 413 over 1 MB; 415, an encoding that is not read here; 422, it is not one member of gzip.
-    """
-    match content_encoding.strip().lower():
-        case "" | "identity":
-            return body
-        case "gzip" if body.startswith(_GZIP):
-            return _gunzipped(body)
-        case "gzip":
-            # API Gateway inflates what says gzip and leaves the header there ("Call an API method with a compressed
-            # payload"); the local cloud does not. What does not begin as gzip has been inflated on the way.
-            return body
-        case _:
-            raise errors.unsupported("Content-Encoding may be gzip.")
-
-
-_GZIP = b"\x1f\x8b"  # RFC 1952 §2.3.1
-
-
-def _gunzipped(body: bytes) -> bytes:
-    member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: gzip
-    try:
-        content = member.decompress(body, REQUEST_BYTES + 1)
-    except zlib.error:
-        raise errors.invalid("The body is not gzip.") from None
-    fit(content)
-    if not member.eof or member.unused_data:
-        raise errors.invalid("The body is not one whole member of gzip.")
-    return content
-
-
 def check(
     body: bytes,
     *,
@@ -260,10 +183,10 @@ def check(
     Raises:
         errors.Problem: 413 over 1 MB; 422 where it is no list of 1 to 1,000 signals, or, when strict, one is malformed.
     """
-    fit(body)
+    bodies.fit(body)
     if content_type.partition(";")[0].strip().lower() == NDJSON:
         application_id = _application(application_id)
-        items = [_line(line) for line in _not_too_many(_lines(body))]
+        items = [_line(line) for line in _not_too_many(bodies.lines(body))]
     else:
         application_id, items = _envelope(body)
     checked = _checked(application_id, items, received_at)
@@ -329,27 +252,14 @@ def _fields(signal: _AttemptReport | _ChangeReport) -> set[str]:
     return set(type(signal).model_fields)
 
 
-def fit(body: bytes) -> None:
-    """
-    Raises:
-        errors.Problem: 413, it is longer than a megabyte.
-    """
-    if len(body) > REQUEST_BYTES:
-        raise errors.too_large(f"The body is longer than {REQUEST_BYTES:,} bytes.")
-
-
 def _envelope(body: bytes) -> tuple[str, list[Any]]:
-    document = parse_json(body)
+    document = bodies.parse_json(body)
     if not isinstance(document, dict) or not isinstance(document.get("signals"), list):
         raise errors.invalid(
             'The body must be {"application_id": "…", "signals": [ … ]}; for a signal a line, send Content-Type: '
             f"{NDJSON}."
         )
     return _application(document.get("application_id")), _not_too_many(document["signals"])
-
-
-def _lines(body: bytes) -> list[bytes]:
-    return [line for line in body.split(b"\n") if line.strip(b" \t\r")]
 
 
 def _not_too_many(items: list[Item]) -> list[Item]:
@@ -360,7 +270,7 @@ def _not_too_many(items: list[Item]) -> list[Item]:
 
 def _line(line: bytes) -> Any:
     try:
-        document = parse_json(line)
+        document = bodies.parse_json(line)
     except errors.Problem:
         return _BrokenLine([], "The line is not JSON.")
     if isinstance(document, dict) and "application_id" in document:
@@ -369,24 +279,13 @@ def _line(line: bytes) -> Any:
 
 
 def _application(application_id: Any) -> str:
+    if application_id is None:
+        raise errors.invalid(
+            "Name the application: application_id in the body, or in the query where signals come as lines.",
+            {"loc": ["application_id"], "msg": "Field required"},
+        )
     try:
         return _APPLICATION_ID.validate_python(application_id)
     except ValidationError as error:
         wrong = [{**problem, "loc": ["application_id"]} for problem in problems(error)]
         raise errors.invalid("application_id is not an id.", *wrong) from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def parse_json(body: bytes) -> Any:
-    """The document, by RFC 8259: UTF-8, no NaN.
-
-    Raises:
-        errors.Problem: 422, it is not JSON.
-    """
-    try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise errors.invalid("The body is not JSON.") from None

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from hookwatch import errors
-from hookwatch.observing import reports, signals
+from hookwatch.observing import bodies, reports, signals
 from hookwatch.observing.signals import EndpointChange
 
 TOLERANCE = timedelta(seconds=300)
@@ -81,7 +81,7 @@ def translate(headers: Mapping[str, str], body: bytes, *, source_id: str) -> tup
     if not headers.get("x-event-id"):
         raise errors.invalid("X-Event-Id is missing.")
     try:
-        subscription = _Subscription.model_validate(reports.parse_json(body))
+        subscription = _Subscription.model_validate(bodies.parse_json(body))
     except ValidationError as error:
         raise errors.invalid("The body is not a Hook0 subscription.", *reports.problems(error)) from None
     configuration = {

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from hookwatch import errors
-from hookwatch.observing import reports, signals
+from hookwatch.observing import bodies, reports, signals
 from hookwatch.observing.signals import Announcement, EndpointChange, Signal
 
 TOLERANCE = timedelta(seconds=300)
@@ -97,7 +97,7 @@ def translate(headers: Mapping[str, str], body: bytes, *, source_id: str) -> tup
     Raises:
         errors.Problem: 422, the body is not Svix's.
     """
-    document = reports.parse_json(body)
+    document = bodies.parse_json(body)
     if not isinstance(document, dict):
         raise errors.invalid("The body is not a webhook of Svix.")
     webhook_id, moment, _ = _signed_by(headers)
