@@ -227,6 +227,7 @@ def test_without_secrets_keeps_scheme_host_port_and_path(url: str, expected: str
         {"target": {"to": {"apiKey": SECRET, "access_token": SECRET}}},
         {"basicAuth": {"to": SECRET}},
         {"auth": {"to": {"user": SECRET}}},
+        {"note": {"to": f"https://a.example/ and https://u:{SECRET}@b.example/"}},
         {"note": {"to": f"see https://u:{SECRET}@a.example/?k={SECRET} and http://{SECRET}@b.example/"}},
         {"URL": {"to": WITH_SECRETS}},
         {"target": {"to": {"url": WITH_SECRETS}}},

@@ -32,7 +32,7 @@ def cleaned(value: Any, depth: int = 0) -> Any:
             return {field: cleaned(inner, depth + 1) for field, inner in value.items() if not is_secret(field)}
         case list():
             return [cleaned(inner, depth + 1) for inner in value]
-        case str() if value.lower().startswith(("http://", "https://")):
+        case str() if _URL.fullmatch(value):
             return without_secrets(value)
         case str():
             return _URL.sub(_without_secrets, value)
