@@ -180,7 +180,7 @@ class MessageStats(Model):
 
     scope = UnicodeAttribute(hash_key=True)  # as observing.hours names it
     hour = NumberAttribute(range_key=True)  # since the epoch
-    application_day = UnicodeAttribute(null=True)  # JSON: [application id, "2026-11-23"]
+    application_day = UnicodeAttribute(null=True)  # JSON: [application id, "2026-11-23", shard]
     expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
     failures_of_day = _FailuresOfDay()
     counts: dict[str, int]
