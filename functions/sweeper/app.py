@@ -14,8 +14,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
 from hookwatch.observing import applications, sweeping
-from hookwatch.observing.outbox import Events, Outbox
+from hookwatch.observing.outbox import Outbox
 from hookwatch.observing.policies import Policies
+from hookwatch.operational_events import Events
 from hookwatch.settings import SweeperSettings
 
 _THREADS = 8

@@ -390,7 +390,7 @@ def compare_counters(world: World, naive: Naive) -> None:
     for report in world.sent.values():
         for signal in report.signals:
             if isinstance(signal, Attempt):
-                hour = stats.hour_of(signal.at)
+                hour = times.hour_of(signal.at)
                 sent[report.endpoint_id, hour, "attempts"] += 1
                 sent[report.endpoint_id, hour, "failed_attempts"] += not signal.succeeded
                 sent[report.endpoint_id, hour, "duration_ms"] += signal.duration_ms or 0

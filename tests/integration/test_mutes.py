@@ -10,13 +10,12 @@ import pytest
 from hookwatch import tables, times
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.event_items import to_item
-from hookwatch.notifying import endpoints
-from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.mutes import MuteCache
 from hookwatch.operational_events import OperationalEvent
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import attempt, created, messages, unique
+from tests.integration.test_emitter import register
 
 PATH = "/monitored_endpoints/erp/mute"
 
@@ -30,21 +29,6 @@ def mute(aws: Aws, shop: str, **fields: Any) -> dict[str, Any]:
     status, answer = call(aws, "POST", PATH, mute_body(shop, **fields))
     assert status == 201
     return answer
-
-
-def receiver_of(shop: str) -> str:
-    operational_endpoint_id = unique("oep")
-    endpoints.create(
-        OperationalEndpoint(
-            operational_endpoint_id=operational_endpoint_id,
-            application_id=shop,
-            url="https://ops.example.com/",
-            credentials=(b"secret",),
-            created_at="2026-11-23T10:00:00.000Z",
-            updated_at="2026-11-23T10:00:00.000Z",
-        )
-    )
-    return operational_endpoint_id
 
 
 def event(shop: str, type_: str, **data: Any) -> OperationalEvent:
@@ -76,7 +60,7 @@ def delivered(aws: Aws, *events: OperationalEvent) -> list[str]:
 
 def test_a_muted_endpoints_incidents_are_not_delivered_and_its_changes_are(aws: Aws) -> None:
     shop = unique("shop")
-    receiver_of(shop)
+    register(shop)
     told = [event(shop, type_) for type_ in CATALOGUE]
     assert sorted(delivered(aws, *told)) == sorted(CATALOGUE)
     mute(aws, shop)
@@ -98,7 +82,7 @@ def test_a_muted_incident_is_recorded(aws: Aws) -> None:
 
 def test_a_recovery_goes_the_way_of_its_failing(aws: Aws) -> None:
     shop = unique("shop")
-    receiver_of(shop)
+    register(shop)
     before = times.to_text(times.now())
     mute(aws, shop)
     meanwhile = times.to_text(times.now())

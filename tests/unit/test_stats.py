@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookwatch import times
 from hookwatch.observing import stats
 from hookwatch.observing.signals import Attempt, Signal
 from hookwatch.observing.stats import Counts, Hour, Rows
 from tests.unit.factories import START, at, change, failure, report, success
 
 HOUR = 3600
-FIRST = stats.hour_of(START)
+FIRST = times.hour_of(START)
 
 
 def counted(*attempts: Signal, hour: Hour = Hour()) -> tuple[Hour, Rows]:  # noqa: B008  # frozen
@@ -134,7 +135,7 @@ def test_hours_turned_in_any_order_and_cut_anyhow_sum_to_the_truth(
         of_application += rows.of_application.items()
 
     for number in range(FIRST, FIRST + 8):
-        own = [attempt for attempt in history if stats.hour_of(attempt.at) == number]
+        own = [attempt for attempt in history if times.hour_of(attempt.at) == number]
         still_open = hour.counts if hour.start == number else {}
         for written in (of_endpoint, of_application):
             rows_of_hour = [counts for start, counts in written if start == number]
@@ -215,4 +216,4 @@ def test_a_bucket_holds_what_is_above_its_lower_bound_and_not_above_its_upper(du
 @pytest.mark.parametrize(("exponent", "bucket"), [(0, 0), (1, 4), (10, 40), (26, 104)])
 def test_an_upper_bound_is_of_its_own_bucket(exponent: int, bucket: int) -> None:
     assert stats.bucket_of(2**exponent) == bucket
-    assert stats.start_of(stats.hour_of(at(59 * 60))) == START
+    assert stats.start_of(times.hour_of(at(59 * 60))) == START

@@ -3,16 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pynamodb.exceptions import PutError
 
 from hookwatch import errors, event_items, tables, times
+from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST
 from hookwatch.operational_events import OperationalEvent, event_id
-
-OLDEST = timedelta(days=7)
-FARTHEST_AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ class OperationalEvent(msgspec.Struct, frozen=True, kw_only=True):
     quiet: bool = False
 
 
+Events = tuple[OperationalEvent, ...]
+
+
 def event_id(application_id: str, event_type: str, *derived_from: str) -> str:
     """`evt_` + 32 hex digits of SHA-256 over what the event follows from: the same fact is the same event."""
     parts = msgspec.json.encode([application_id, event_type, *derived_from])
@@ -98,17 +101,19 @@ def _summary(event: OperationalEvent) -> str:
     data = event.data
     if event.type.startswith("application."):
         return _summary_of_application(event)
-    endpoint = f"endpoint {data['endpoint_id']}" + (f" ({data['endpoint_url']})" if data.get("endpoint_url") else "")
+    endpoint = f"{data['endpoint_id']}" + (f" ({data['endpoint_url']})" if data.get("endpoint_url") else "")
+    if event.type.startswith("message."):
+        return _summary_of_message(event, endpoint)
     by = f" by {data['actor']}" if data.get("actor") else ""
     match event.type:
         case "endpoint.failing":
             again = " again" if data.get("reopened") else ""
-            return f"E{endpoint[1:]} is failing{again} since {data['failing_since']}: {_why(data)}."
+            return f"Endpoint {endpoint} is failing{again} since {data['failing_since']}: {_why(data)}."
         case "endpoint.warning":
             then = (
                 f"; unless an attempt succeeds it is disabled at {data['disables_at']}" if data["disables_at"] else ""
             )
-            return f"E{endpoint[1:]} is still failing, since {data['failing_since']}: {_why(data)}{then}."
+            return f"Endpoint {endpoint} is still failing, since {data['failing_since']}: {_why(data)}{then}."
         case "endpoint.recovered":
             how = {
                 "traffic": "attempts succeed again",
@@ -117,22 +122,16 @@ def _summary(event: OperationalEvent) -> str:
                 "deleted": "it was deleted",
                 "silent": "nothing was attempted any more, so whether it works is not known",
             }[data["reason"]]
-            return f"E{endpoint[1:]} is no longer in an incident after {data['duration_seconds']} s: {how}."
+            return f"Endpoint {endpoint} is no longer in an incident after {data['duration_seconds']} s: {how}."
         case "endpoint.disabled" if data.get("trigger") == "automatic" and data.get("failing_since"):
-            return f"E{endpoint[1:]} was disabled automatically: it is failing since {data['failing_since']}."
+            return f"Endpoint {endpoint} was disabled automatically: it is failing since {data['failing_since']}."
         case "endpoint.disabled":
-            return f"E{endpoint[1:]} was disabled{' automatically' if data.get('trigger') == 'automatic' else by}."
+            return f"Endpoint {endpoint} was disabled{' automatically' if data.get('trigger') == 'automatic' else by}."
         case "endpoint.updated":
             changed = ", ".join(data["changes"]) if data.get("changes") else "its configuration"
-            return f"E{endpoint[1:]} was updated{by}: {changed}."
-        case "message.attempt.failing":
-            return f"Message {data['message_id']} is not delivered yet to {endpoint}: {_attempt(data)}."
-        case "message.attempt.exhausted":
-            return f"Message {data['message_id']} was not delivered to {endpoint}: {_attempt(data)} and was the last."
-        case "message.attempt.recovered":
-            return f"Message {data['message_id']} was delivered to {endpoint} after all."
+            return f"Endpoint {endpoint} was updated{by}: {changed}."
         case _:
-            return f"E{endpoint[1:]} was {event.type.removeprefix('endpoint.')}{by}."
+            return f"Endpoint {endpoint} was {event.type.removeprefix('endpoint.')}{by}."
 
 
 def _why(data: Mapping[str, Any]) -> str:
@@ -140,6 +139,15 @@ def _why(data: Mapping[str, Any]) -> str:
     if data["reason"] == "consecutive":
         return f"{data['consecutive_failures']} attempts in a row failed ({causes})"
     return f"{data['failed_5m']} of {data['attempts_5m']} attempts of the last five minutes failed ({causes})"
+
+
+def _summary_of_message(event: OperationalEvent, endpoint: str) -> str:
+    message = f"Message {event.data['message_id']}"
+    if event.type == "message.attempt.failing":
+        return f"{message} is not delivered yet to endpoint {endpoint}: {_attempt(event.data)}."
+    if event.type == "message.attempt.exhausted":
+        return f"{message} was not delivered to endpoint {endpoint}: {_attempt(event.data)} and was the last."
+    return f"{message} was delivered to endpoint {endpoint} after all."
 
 
 def _attempt(data: Mapping[str, Any]) -> str:

@@ -33,10 +33,6 @@ class _OpenIncidents(GlobalSecondaryIndex["MonitoredEndpoint"]):
 
     open_shard = UnicodeAttribute(hash_key=True)
     due_at = UnicodeAttribute(range_key=True)
-    application_id = UnicodeAttribute()
-    endpoint_id = UnicodeAttribute()
-    active_hour = NumberAttribute(null=True)
-    state = UnicodeAttribute()
 
 
 class MonitoredEndpoint(Model):
@@ -163,9 +159,6 @@ class _FailuresOfDay(GlobalSecondaryIndex["MessageStats"]):
 
     application_day = UnicodeAttribute(hash_key=True)
     failed_attempts = NumberAttribute(range_key=True)
-    scope = UnicodeAttribute()
-    hour = NumberAttribute()
-    attempts = NumberAttribute(default=0)
 
 
 class MessageStats(Model):
@@ -229,7 +222,7 @@ class Application(Model):
 
     application_id = UnicodeAttribute(hash_key=True)
     item = UnicodeAttribute(range_key=True)
-    policy = UnicodeAttribute(null=True)  # JSON: those numbers of observing.policy.Policy that differ
+    policy = UnicodeAttribute(null=True)  # JSON: those numbers of hookwatch.policy.Policy that differ
     degradation = UnicodeAttribute(null=True)  # JSON of observing.degradation.Degradation
     version = NumberAttribute(null=True)
     attempts = NumberAttribute(null=True)

@@ -7,6 +7,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def minute_of(moment: datetime) -> int:
+    """In minutes since the epoch."""
+    return int(moment.timestamp()) // 60
+
+
+def hour_of(moment: datetime) -> int:
+    """In hours since the epoch."""
+    return int(moment.timestamp()) // 3600
+
+
 def to_text(moment: datetime) -> str:
     """`2026-11-23T10:00:00.123Z`. Fixed width, so that texts sort as moments do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

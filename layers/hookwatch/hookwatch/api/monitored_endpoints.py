@@ -100,24 +100,20 @@ def list_monitored_endpoints(
         if endpoint_id is None
         else {"application_id": {"S": application_id}, "endpoint_id": {"S": endpoint_id}},
     )
-    now, muted = times.now(), mutes.of_application(application_id)
-    active = {endpoint_id: mute for endpoint_id, mute in muted.items() if mute.is_active(now)}
-    return paging.page(found, "endpoint_id", lambda item: view(item, active.get(item.endpoint_id)))
+    muted = mutes.active(application_id, times.now())
+    return paging.page(found, "endpoint_id", lambda item: view(item, muted.get(item.endpoint_id)))
 
 
 def _failing_anywhere(after: str | None, limit: int) -> dict[str, Any]:
     """What is failing now, by application and endpoint. The cursor is of the last endpoint on the page."""
     keys = sorted((incident.application_id, incident.endpoint_id) for incident in sweeping.open_incidents("failing"))
-    page = [key for key in keys if key > _last(after)][: limit + 1]
-    items = {(item.application_id, item.endpoint_id): item for item in tables.MonitoredEndpoint.batch_get(page[:limit])}
-    muted = {application_id: mutes.of_application(application_id) for application_id in {key[0] for key in items}}
-    now = times.now()
-    data = []
-    for key in page[:limit]:
-        mute = muted.get(key[0], {}).get(key[1])
-        if key in items:
-            data.append(view(items[key], mute if mute and mute.is_active(now) else None))
-    return {"data": data, "next_cursor": paging.cursor(msgspec.json.encode(page[-2])) if len(page) > limit else None}
+    last, now = _last(after), times.now()
+    left = [key for key in keys if key > last]
+    page = left[:limit]
+    items = {(item.application_id, item.endpoint_id): item for item in tables.MonitoredEndpoint.batch_get(page)}
+    muted = {application_id: mutes.active(application_id, now) for application_id, _ in items}
+    data = [view(items[key], muted[key[0]].get(key[1])) for key in page if key in items]
+    return {"data": data, "next_cursor": paging.cursor(msgspec.json.encode(page[-1])) if len(left) > limit else None}
 
 
 def _last(after: str | None) -> tuple[str, str]:

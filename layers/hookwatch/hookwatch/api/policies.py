@@ -26,7 +26,8 @@ def view(application_id: str, policy: Policy, own: dict[str, Any]) -> dict[str, 
 @router.get("/policies/<application_id>")
 def get_policy(application_id: str) -> dict[str, Any]:
     application_id = _one(application_id)
-    return view(application_id, known.get(application_id), policies.own_numbers(application_id))
+    own = policies.own_numbers(application_id)
+    return view(application_id, known.resolved(application_id, own), own)
 
 
 @router.put("/policies/<application_id>")

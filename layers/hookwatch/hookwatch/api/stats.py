@@ -114,10 +114,14 @@ def _of_endpoint(application_id: str, endpoint_id: str, first: int, end: int) ->
         item = tables.MonitoredEndpoint.get(application_id, endpoint_id)
     except tables.MonitoredEndpoint.DoesNotExist:
         raise errors.not_found("monitored endpoint") from None
+    return _counted(application_id, endpoint_id, records.from_item(item).hour, first, end)
+
+
+def _counted(application_id: str, endpoint_id: str, open_hour: Hour, first: int, end: int) -> dict[int, Counts]:
     counted = hours.of_endpoint(application_id, endpoint_id, first, end)
-    hour = _open_hour(item)
-    if first <= hour.start < end and hour.start not in counted:  # a row of it was written since the record was read
-        counted[hour.start] = hour.counts
+    # Where there is a row of the open hour, it was written since the record was read.
+    if first <= open_hour.start < end and open_hour.start not in counted:
+        counted[open_hour.start] = open_hour.counts
     return counted
 
 
@@ -129,7 +133,7 @@ def _of_application(
     found = tables.MonitoredEndpoint.query(
         application_id, attributes_to_get=["endpoint_id", "version", "record"], limit=_RECORDS_AT_MOST
     )
-    endpoints = {item.endpoint_id: _open_hour(item) for item in found}
+    endpoints = {item.endpoint_id: records.from_item(item).hour for item in found}
     is_complete = found.last_evaluated_key is None
     endpoints = {endpoint_id: hour for endpoint_id, hour in endpoints.items() if first <= hour.start < end}
     for hour in endpoints.values():
@@ -145,13 +149,11 @@ def _worst(application_id: str, open_hours: dict[str, Hour], first: int, end: in
     for endpoint_id, hour in open_hours.items():
         failed[endpoint_id] += hour.counts.get("failed_attempts", 0)
     worst = sorted((endpoint_id for endpoint_id in failed if failed[endpoint_id]), key=lambda key: (-failed[key], key))
-    counts = {key: stats.summed(_of_endpoint(application_id, key, first, end).values()) for key in worst[:_WORST]}
-    told = [view(application_id, endpoint_id, first, end, counts[endpoint_id]) for endpoint_id in counts]
+    told = []
+    for endpoint_id in worst[:_WORST]:
+        counted = _counted(application_id, endpoint_id, open_hours.get(endpoint_id, Hour()), first, end)
+        told.append(view(application_id, endpoint_id, first, end, stats.summed(counted.values())))
     return told, are_all
-
-
-def _open_hour(item: tables.MonitoredEndpoint) -> Hour:
-    return records.from_item(item).hour
 
 
 def _named(counts: Counts, prefix: str) -> dict[str, int]:
@@ -161,8 +163,8 @@ def _named(counts: Counts, prefix: str) -> dict[str, int]:
 def _period(since: datetime | None, until: datetime | None, granularity: str) -> tuple[int, int]:
     """Hours since the epoch, from the first to before the end."""
     length = _LENGTH[granularity]
-    end = -(-stats.hour_of((until or times.now()) + timedelta(hours=1) - timedelta(microseconds=1)) // length) * length
-    first = stats.hour_of(since) // length * length if since else end - _USUAL[granularity]
+    end = -(-times.hour_of((until or times.now()) + timedelta(hours=1) - timedelta(microseconds=1)) // length) * length
+    first = times.hour_of(since) // length * length if since else end - _USUAL[granularity]
     if first >= end:
         raise errors.invalid("The period is empty.", {"loc": ["since"], "msg": "is not before until"})
     if end - first > LONGEST[granularity] / timedelta(hours=1) + length:

@@ -121,6 +121,10 @@ def of_application(application_id: str) -> dict[str, Mute]:
     return {mute.endpoint_id: mute for mute in mutes}
 
 
+def active(application_id: str, now: datetime) -> dict[str, Mute]:
+    return {endpoint_id: mute for endpoint_id, mute in of_application(application_id).items() if mute.is_active(now)}
+
+
 class MuteCache:
     """An application's mutes as they were at most `seconds` ago."""
 

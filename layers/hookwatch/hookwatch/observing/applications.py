@@ -6,13 +6,11 @@ import msgspec
 from pynamodb.connection import Connection
 from pynamodb.transactions import TransactWrite
 
-from hookwatch import event_items, tables
-from hookwatch.observing import degradation, hours, minutes, stats
+from hookwatch import event_items, tables, times
+from hookwatch.observing import degradation, hours, minutes
 from hookwatch.observing.degradation import Degradation, Facts
-from hookwatch.operational_events import OperationalEvent
+from hookwatch.operational_events import Events
 from hookwatch.policy import Policy
-
-Events = tuple[OperationalEvent, ...]
 
 _connection = Connection(**tables.TIMEOUTS)
 _ITEM, _DEGRADED = "degradation", "degraded"
@@ -21,7 +19,7 @@ _ITEM, _DEGRADED = "degradation", "degraded"
 def to_judge(now: datetime) -> set[str]:
     """Those that reported attempts in the last whole minute, and those that are degraded."""
     index = tables.Application.by_sweep
-    last_minute = minutes.item_of(minutes.minute_of(now) - 1)
+    last_minute = minutes.item_of(times.minute_of(now) - 1)
     return {item.application_id for key in (last_minute, _DEGRADED) for item in index.query(key)}
 
 
@@ -39,7 +37,7 @@ def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Po
     except table.DoesNotExist:
         version, before = 0, Degradation()
     has_many = endpoints_failing >= policy.degraded_from_endpoints
-    attempts, attempts_before = minutes.of_hour(application_id, minutes.minute_of(now) - 1)
+    attempts, attempts_before = minutes.of_hour(application_id, times.minute_of(now) - 1)
     facts = Facts(
         endpoints_failing=endpoints_failing,
         endpoints_active=_endpoints_active(application_id, now) if has_many or before.since else 0,
@@ -66,9 +64,6 @@ def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Po
 
 def _endpoints_active(application_id: str, now: datetime) -> int:
     """An endpoint counts in the hour in which it had an attempt; early in an hour most have had none yet."""
-    hour = stats.hour_of(now)
+    hour = times.hour_of(now)
     rows = hours.of_application(application_id, hour - 1, hour + 1)
-    return max(
-        (row.get("endpoints", 0) for row in rows.values()),
-        default=0,
-    )
+    return max((row.get("endpoints", 0) for row in rows.values()), default=0)

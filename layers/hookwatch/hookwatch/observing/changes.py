@@ -62,12 +62,11 @@ def _deleted(health: Health, change: EndpointChange) -> Changed:
 
 def _configured(health: Health, change: EndpointChange) -> Changed:
     """Everything but the switch."""
-    told = {field: value for field, value in (change.changes or {}).items() if field != "is_enabled"}
+    told = _but_the_switch(change.changes or {})
     spelled_out = (Fact("endpoint.updated", told),) if told else ()
     if not _is_newer(change, health.configured_at) or not _is_newer(change, health.deleted_at):
         return _filled_in(health, change), spelled_out
-    old = {field: value for field, value in health.configuration.items() if field != "is_enabled"}
-    said = {field: value for field, value in change.configuration.items() if field != "is_enabled"}
+    old, said = _but_the_switch(health.configuration), _but_the_switch(change.configuration)
     new = {**health.configuration, **said}
     health = replace(health, configuration=new, configured_at=change.at, deleted_at=None)
     if change.changes is not None:
@@ -108,11 +107,11 @@ def _switched(health: Health, change: EndpointChange) -> Changed:
 
 
 def _filled_in(health: Health, change: EndpointChange) -> Health:
-    unknown = change.configuration.keys() - health.configuration.keys() - {"is_enabled"}
-    if not unknown:
-        return health
-    filled_in = {field: change.configuration[field] for field in sorted(unknown)}
-    return replace(health, configuration=health.configuration | filled_in)
+    return replace(health, configuration={**_but_the_switch(change.configuration), **health.configuration})
+
+
+def _but_the_switch(fields: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in fields.items() if field != "is_enabled"}
 
 
 def _is_newer(change: EndpointChange, than: datetime | None) -> bool:

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from hookwatch import times
 from hookwatch.observing.signals import Report
 
 # A dead-letter queue keeps a message for 14 days (SQS quotas); a day more to come back.
@@ -70,7 +71,7 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
         Those among them that were counted before are not acknowledged either, so they are remembered with the rest.
         """
-        hour = int(now.timestamp()) // 3600
+        hour = times.hour_of(now)
         in_doubt = {key: since for key, since in self.in_doubt.items() if hour - since < _REDRIVE_WINDOW_HOURS}
         newest = messages[-1]
         is_same_queue = newest.queue_arn == self.queue_arn

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hookwatch import times
 from hookwatch.observing.signals import digest
-from hookwatch.operational_events import OperationalEvent, event_id
+from hookwatch.operational_events import Events, OperationalEvent, event_id
 from hookwatch.policy import Policy
 
 _CALM = timedelta(minutes=5)
@@ -40,7 +40,7 @@ class Degradation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 
 def judge(
     application_id: str, degradation: Degradation, facts: Facts, now: datetime, policy: Policy
-) -> tuple[Degradation, tuple[OperationalEvent, ...]]:
+) -> tuple[Degradation, Events]:
     if degradation.since is None:
         reason = _reason(facts, policy)
         if reason is None:

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
+from hookwatch import times
 from hookwatch.observing.signals import Attempt
 
 _MINUTES_KEPT = 15
 SHARE_MINUTES = 5
-_CAUSES_AT_MOST = 20  # a hostile receiver can answer with every code there is, and the record must stay small
+CAUSES_AT_MOST = 20  # a hostile receiver can answer with every code there is, and the record must stay small
 
 
 class Minute(msgspec.Struct, frozen=True, array_like=True):
@@ -93,7 +94,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def counted(minutes: tuple[Minute, ...], at: datetime, *, failed: bool) -> tuple[Minute, ...]:
     """One attempt more in its minute; the newest 15 are kept."""
-    start = int(at.timestamp()) // 60
+    start = times.minute_of(at)
     if minutes and minutes[-1].start == start:  # nearly always
         last = minutes[-1]
         return (*minutes[:-1], Minute(start, last.attempts + 1, last.failed + failed))
@@ -106,7 +107,7 @@ def counted(minutes: tuple[Minute, ...], at: datetime, *, failed: bool) -> tuple
 
 def last_minutes(minutes: tuple[Minute, ...], at: datetime, span: int = SHARE_MINUTES) -> tuple[int, int]:
     """(attempts, failed) of the last `span` minutes before `at`, its own minute included."""
-    newest = int(at.timestamp()) // 60
+    newest = times.minute_of(at)
     attempts = failed = 0
     for minute in minutes:
         if newest - span < minute.start <= newest:
@@ -122,6 +123,6 @@ def cause_of(attempt: Attempt) -> str:
 
 def increased(counts: dict[str, int], cause: str) -> dict[str, int]:
     """One failure more; beyond 20 causes, what is new is `other`."""
-    if cause not in counts and len(counts) >= _CAUSES_AT_MOST:
+    if cause not in counts and len(counts) >= CAUSES_AT_MOST:
         cause = "other"
     return {**counts, cause: counts.get(cause, 0) + 1}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import chain, product
+from itertools import product
 from typing import Literal
 
 import msgspec
@@ -25,17 +25,21 @@ _WORST_READ_AT_MOST = 10_000
 def add(transaction: TransactWrite, application_id: str, endpoint_id: str, rows: Rows, retention_days: int) -> None:
     """Puts the additions into the transaction, so that they are made when the record is written, or not at all."""
     shard = int(digest(endpoint_id)[:8], 16) % _SHARDS
-    of_endpoint = ((_of_endpoint(application_id, endpoint_id), hour, row) for hour, row in rows.of_endpoint.items())
-    of_application = ((_of_application(application_id, shard), hour, row) for hour, row in rows.of_application.items())
-    days = ((_of_application(application_id, shard, "days"), hour, row) for hour, row in rows.of_days.items())
-    for scope, hour, counts in chain(of_endpoint, of_application, days):
-        start = stats.start_of(hour)
-        actions: list[Action] = [tables.MessageStats.expires_at.set(tables.expiry(start, retention_days))]
-        actions += [Path(name).add(number) for name, number in sorted(counts.items())]
-        if scope == _of_endpoint(application_id, endpoint_id) and "failed_attempts" in counts:
-            day = _day(application_id, start, shard % _DAY_SHARDS)
-            actions.append(tables.MessageStats.application_day.set(day))
-        transaction.update(tables.MessageStats(scope, hour), actions=actions)
+    own = _of_endpoint(application_id, endpoint_id)
+    additions = (
+        (own, rows.of_endpoint),
+        (_of_application(application_id, shard), rows.of_application),
+        (_of_application(application_id, shard, "days"), rows.of_days),
+    )
+    for scope, hours in additions:
+        for hour, counts in hours.items():
+            start = stats.start_of(hour)
+            actions: list[Action] = [tables.MessageStats.expires_at.set(tables.expiry(start, retention_days))]
+            actions += [Path(name).add(number) for name, number in sorted(counts.items())]
+            if scope == own and "failed_attempts" in counts:
+                day = _day(application_id, start, shard % _DAY_SHARDS)
+                actions.append(tables.MessageStats.application_day.set(day))
+            transaction.update(tables.MessageStats(scope, hour), actions=actions)
 
 
 def of_endpoint(application_id: str, endpoint_id: str, since: int, until: int) -> dict[int, Counts]:

@@ -15,12 +15,12 @@ from hookwatch import times
 from hookwatch.observing import changes, escalation, telling, trouble
 from hookwatch.observing.health import Health, Incident
 from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report, digest
-from hookwatch.operational_events import OperationalEvent, event_id
+from hookwatch.operational_events import Events, OperationalEvent, event_id
 from hookwatch.policy import Policy
 
 # Which message events exist already: their ids, and whether they are quiet.
 Announced = Mapping[str, bool]
-Folded = tuple[Health, tuple[OperationalEvent, ...]]
+Folded = tuple[Health, Events]
 
 _FEW_MESSAGES_WITHIN = timedelta(minutes=15)
 

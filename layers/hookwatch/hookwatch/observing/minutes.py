@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hookwatch import tables
+from hookwatch import tables, times
 
 _HOUR = 60  # minutes
 _KNOWN_AT_LEAST = 10  # minutes, before a minute is compared with those before it
@@ -12,10 +12,11 @@ _KEPT_DAYS = 1
 def count(application_id: str, attempts: int, now: datetime) -> None:
     """Adds to the attempts reported in this minute: one write for each request."""
     table = tables.ApplicationMinute
-    table(application_id, item_of(minute_of(now))).update(
+    item = item_of(times.minute_of(now))
+    table(application_id, item).update(
         actions=[
             table.attempts.add(attempts),
-            table.swept_with.set(item_of(minute_of(now))),
+            table.swept_with.set(item),
             table.expires_at.set(tables.expiry(now, _KEPT_DAYS)),
         ]
     )
@@ -29,10 +30,6 @@ def of_hour(application_id: str, minute: int) -> tuple[int, int | None]:
     attempts = counts.pop(item_of(minute), 0)
     known = minute - min((int(item.partition("#")[2]) for item in counts), default=minute)
     return attempts, round(sum(counts.values()) / known) if known >= _KNOWN_AT_LEAST else None
-
-
-def minute_of(moment: datetime) -> int:
-    return int(moment.timestamp()) // 60
 
 
 def item_of(minute: int) -> str:

@@ -18,7 +18,7 @@ from hookwatch.observing.policies import Policies
 from hookwatch.observing.records import Record
 from hookwatch.observing.signals import Report
 from hookwatch.observing.stats import Rows
-from hookwatch.operational_events import OperationalEvent
+from hookwatch.operational_events import Events
 
 _TRIES = 8
 _FIRST_PAUSE = timedelta(milliseconds=25)
@@ -32,8 +32,6 @@ _RETRYABLE_WRITES = {
     "RequestLimitExceeded",
     "InternalServerError",
 }
-
-Events = tuple[OperationalEvent, ...]
 
 
 class _Outrun(PynamoDBException):

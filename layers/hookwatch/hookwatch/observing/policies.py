@@ -27,9 +27,12 @@ class Policies:
         self.of = cached(TTLCache(_CACHED_AT_MOST, CACHED_SECONDS), lock=Lock())(self.get)
 
     def get(self, application_id: str) -> Policy:
-        """The deployment's, where the application's own numbers are none that this version of Hookwatch takes."""
+        return self.resolved(application_id, own_numbers(application_id))
+
+    def resolved(self, application_id: str, numbers: dict[str, Any]) -> Policy:
+        """The deployment's alone, where the application's own numbers are none that this version of Hookwatch takes."""
         try:
-            return self._with(own_numbers(application_id))
+            return self._with(numbers)
         except msgspec.ValidationError:
             logger.exception("a policy is not valid", application_id=application_id)
             return self._default

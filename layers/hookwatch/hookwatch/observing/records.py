@@ -43,8 +43,8 @@ def to_item(record: Record) -> tables.MonitoredEndpoint:
     """With the next version. Compressed, for it is written with every message of SIGNALS, and DynamoDB bills each
     kilobyte: JSON would take two."""
     health = record.health
-    due_at = record.due_at if health.incident else None
-    packed = msgspec.json.encode(msgspec.structs.replace(record, version=0, due_at=due_at))
+    due_at = record.due_at
+    packed = msgspec.json.encode(msgspec.structs.replace(record, version=0))
     return tables.MonitoredEndpoint(
         application_id=health.application_id,
         endpoint_id=health.endpoint_id,

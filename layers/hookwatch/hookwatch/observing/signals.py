@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from hookwatch import times
+
 MESSAGE_BYTES = 200_000
 # What one message may need at most, so that it fits one transaction of DynamoDB (100 items).
 MESSAGE_EVENTS = 40
@@ -201,7 +203,7 @@ def _split(signals: Iterable[Signal]) -> Iterator[tuple[Signal, ...]]:
     hours: set[int] = set()
     for signal in signals:
         length = len(msgspec.json.encode(signal)) + 1
-        hour = int(signal.at.timestamp()) // 3600
+        hour = times.hour_of(signal.at)
         if part and (
             size + length > MESSAGE_BYTES
             or events + signal.events_at_most > MESSAGE_EVENTS

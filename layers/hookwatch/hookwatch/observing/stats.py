@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from hookwatch.observing.health import cause_of
+from hookwatch import times
+from hookwatch.observing.health import CAUSES_AT_MOST, cause_of
 from hookwatch.observing.signals import Attempt, Report
 
 Counts = dict[str, int]
@@ -20,7 +21,6 @@ Counts = dict[str, int]
 # A bucket reaches from 2 ** ((n - 1) / 4) ms to 2 ** (n / 4) ms, its upper bound included; bucket 0 ends at 1 ms. A
 # percentile is told as the geometric mean of its bucket's bounds, so it is at most 2 ** (1 / 8) - 1 = 9.1 % off.
 _BUCKETS_PER_DOUBLING = 4
-_CAUSES_AT_MOST = 20
 _NO_HOUR = 0
 
 
@@ -59,7 +59,7 @@ def count(hour: Hour, reports: Iterable[Report]) -> tuple[Hour, Rows]:
         for signal in report.signals:
             if not isinstance(signal, Attempt):
                 continue
-            own = hour_of(min(signal.at, report.received_at))
+            own = times.hour_of(min(signal.at, report.received_at))
             if own > start:
                 if counts:
                     _add(over.setdefault(start, {}), counts)
@@ -77,10 +77,6 @@ def summed(counts: Iterable[Mapping[str, int]]) -> Counts:
     for each in counts:
         _add(total, each)
     return total
-
-
-def hour_of(moment: datetime) -> int:
-    return int(moment.timestamp()) // 3600
 
 
 def start_of(hour: int) -> datetime:
@@ -116,7 +112,7 @@ def _count(counts: Counts, attempt: Attempt) -> None:
         one[f"class_{attempt.response_status_code // 100}xx"] = 1
     if not attempt.succeeded:
         cause = f"cause_{cause_of(attempt)}"
-        is_known = cause in counts or sum(name.startswith("cause_") for name in counts) < _CAUSES_AT_MOST
+        is_known = cause in counts or sum(name.startswith("cause_") for name in counts) < CAUSES_AT_MOST
         one[cause if is_known else "cause_other"] = 1
     if attempt.duration_ms is not None:
         one |= {"timed": 1, "duration_ms": attempt.duration_ms, f"bucket_{bucket_of(attempt.duration_ms)}": 1}

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hookwatch import tables, times
-from hookwatch.observing import stats
 from hookwatch.observing.records import OPEN_SHARDS
 
 
@@ -18,7 +17,7 @@ class OpenIncident:
 
     def is_active_at(self, moment: datetime) -> bool:
         """Whether it had an attempt in this hour or the one before, and nobody switched it off."""
-        return self.state == "failing" and self.active_hour >= stats.hour_of(moment) - 1
+        return self.state == "failing" and self.active_hour >= times.hour_of(moment) - 1
 
 
 def open_incidents(state: str | None = None) -> list[OpenIncident]:
