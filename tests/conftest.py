@@ -22,6 +22,7 @@ os.environ |= {
     "OPERATIONAL_EVENT_TYPE_TABLE": "OperationalEventType",
     "APPLICATION_TABLE": "Application",
     "MESSAGE_STATS_TABLE": "MessageStats",
+    "DELIVERY_PACE_TABLE": "DeliveryPace",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)

@@ -8,11 +8,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch.api import (
     BASE_PATH,
+    attempts,
     event_types,
     events,
     monitored_endpoints,
     operational_endpoints,
     policies,
+    signing_secrets,
     sources,
     stats,
 )
@@ -21,7 +23,17 @@ from hookwatch.api.problems import answer_problems
 logger = Logger()
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
 answer_problems(app)
-for routes in (event_types, events, monitored_endpoints, policies, sources, stats, operational_endpoints):
+for routes in (
+    event_types,
+    events,
+    monitored_endpoints,
+    policies,
+    sources,
+    stats,
+    attempts,
+    signing_secrets,
+    operational_endpoints,
+):
     app.include_router(routes.router)
 
 

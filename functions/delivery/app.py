@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from random import random
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -12,66 +12,84 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
 from hookwatch.encryption import Encryption
-from hookwatch.notifying import attempts, endpoints, retry, signing
+from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
 from hookwatch.notifying.attempts import Attempted
-from hookwatch.notifying.endpoints import CredentialsCache, EndpointCache
+from hookwatch.notifying.credentials import CredentialsCache
+from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
+from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
-from hookwatch.notifying.retry import Exhausted, GiveUp, Outcome, Post, RetryLater, Schedule, Verdict, Wait
+from hookwatch.notifying.receivers import IsDead
+from hookwatch.notifying.retry import Exhausted, Outcome, Post, RetryLater, Schedule, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
+from hookwatch.operational_events import TEST
 from hookwatch.settings import DeliverySettings
 
 logger, metrics, settings = Logger(), Metrics(), DeliverySettings.from_environment()
-schedule = Schedule(settings.retry_schedule)
+schedule, dead_after = Schedule(settings.retry_schedule), timedelta(days=settings.disables_after_days)
 messages = Messages(settings.retries_queue_url, settings.deliveries_dead_letters_queue_url)
 sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
 credentials = CredentialsCache(Encryption(settings.secrets_encryption_key))
-tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint)
+tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.DeliveryPace)
 
 
 def deliver(message: Message) -> None:
     delivery = message.delivery
-    match retry.next_step(attempts.last(delivery), times.now()):
+    match retry.next_step(attempts.last(delivery), times.now(), comes_at=delivery.comes_at):
         case Wait(delay):
             message.come_back_after(delay)
         case Post(number):
-            attempted = attempt(delivery, number)
-            if attempts.record(delivery, attempted, settings.event_retention_days):
-                apply(attempted.verdict, message)
-            else:
-                metrics.add_metric("DuplicateAttempts", MetricUnit.Count, 1)
-                deliver(message)  # a copy was first: go by what it recorded
+            endpoint = find_endpoint(delivery)
+            match pacing.turn(endpoint, times.now()):
+                case Wait(delay):
+                    message.come_back_after(delay)
+                case Go(after):
+                    sleep(after)
+                    attempt(message, number, endpoint)
 
 
-def attempt(delivery: Delivery, number: int) -> Attempted:
-    attempted_at, started = times.now(), monotonic()
-    outcome = post(delivery)
-    verdict = retry.judge(outcome, number, schedule, jitter=random())  # noqa: S311  # no secret
+def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:
+    """None where there is nobody to post to any more."""
+    find = endpoints.find if delivery.event_type == TEST else operational_endpoints.find
+    endpoint = find(delivery.operational_endpoint_id)
+    return endpoint if endpoint and endpoint.is_enabled else None
+
+
+def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None) -> None:
+    delivery, attempted_at, started = message.delivery, times.now(), monotonic()
+    outcome = post(delivery, endpoint) if endpoint else None
+    own = schedule if endpoint is None or endpoint.retry_schedule is None else Schedule(endpoint.retry_schedule)
+    verdict = retry.judge(outcome, number, own, jitter=random())  # noqa: S311  # no secret
     attempted = Attempted(number, outcome, verdict, attempted_at, timedelta(seconds=monotonic() - started))
     logger.info("attempt", **delivery.ids(), **attempted.told())
     metrics.add_metric("Attempts", MetricUnit.Count, 1)
-    return attempted
+    if attempts.record(delivery, attempted, settings.event_retention_days):
+        apply(attempted, message, endpoint)
+    else:
+        metrics.add_metric("DuplicateAttempts", MetricUnit.Count, 1)
+        deliver(message)  # a copy was first: go by what it recorded
 
 
-def post(delivery: Delivery) -> Outcome | None:
-    """None where there is nobody to post to any more."""
-    endpoint = operational_endpoints.find(delivery.operational_endpoint_id)
-    if endpoint is None or not endpoint.is_enabled:
-        return None
-    known = credentials.of(endpoint)
-    signature = signing.headers(known.secrets, delivery.event_id, times.now(), delivery.body)
+def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
+    known, now = credentials.of(endpoint), times.now()
+    signature = signing.headers(known.active(now), delivery.event_id, now, delivery.body)
     return sender.post(endpoint.url, delivery.body, {**known.headers, **signature})
 
 
-def apply(verdict: Verdict, message: Message) -> None:
-    match verdict:
+def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint | None) -> None:
+    match attempted.verdict:
         case RetryLater(delay):
             message.come_back_after(delay)
-        case GiveUp(reason, disables_endpoint=True):
-            endpoints.disable(message.delivery.operational_endpoint_id, reason)
         case Exhausted():
             metrics.add_metric("DeliveriesExhausted", MetricUnit.Count, 1)
+    change = endpoint and receivers.judge(endpoint, attempted, dead_after)
+    if endpoint and change and receivers.note(endpoint, change):
+        logger.info("a receiver changed", **message.delivery.ids(), change=str(change))
+        if isinstance(change, IsDead):
+            metrics.add_metric("OperationalEndpointsDisabled", MetricUnit.Count, 1)
+    if change:
+        operational_endpoints.forget(message.delivery.operational_endpoint_id)
 
 
 def seal_keys(*, is_fresh: bool) -> SealKeys:

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from hookwatch.encryption import Encryption
-from hookwatch.notifying import endpoints, signing
-from hookwatch.notifying.endpoints import Credentials, OperationalEndpoint
+from hookwatch.notifying import credentials, endpoints, signing
+from hookwatch.notifying.credentials import Credentials
+from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.signing import SealKeys
 from tests.in_process.aws import SEAL_KEY, Aws
@@ -28,7 +29,7 @@ def register(aws: Aws, url: str, **fields: Any) -> str:
             operational_endpoint_id=operational_endpoint_id,
             application_id="shop",
             url=url,
-            credentials=endpoints.encrypt(Credentials((SECRET,), HEADERS), operational_endpoint_id, encryption),
+            credentials=credentials.encrypt(Credentials((SECRET,), HEADERS), operational_endpoint_id, encryption),
             created_at="2026-11-23T10:00:00.000Z",
             updated_at="2026-11-23T10:00:00.000Z",
             **fields,
@@ -42,11 +43,12 @@ def register_receiver(aws: Aws, receiver: Receiver, **fields: Any) -> str:
     return register(aws, receiver.url, **fields)
 
 
-def owed(operational_endpoint_id: str, event_id: str | None = None) -> Delivery:
+def owed(operational_endpoint_id: str, event_id: str | None = None, application_id: str = "shop") -> Delivery:
     return Delivery.owed(
         event_id=event_id or unique("evt"),
         event_type="endpoint.failing",
         operational_endpoint_id=operational_endpoint_id,
+        application_id=application_id,
         body=json.dumps({"type": "endpoint.failing", "timestamp": "2026-11-23T10:00:00.000Z", "data": {}}),
     ).sealed(SealKeys(SEAL_KEY))
 

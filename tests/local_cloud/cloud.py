@@ -173,6 +173,7 @@ def _local_parameters() -> list[str]:
         # The local cloud compares a parameter's text with a number (ministack 1.5.33), so no limit is set.
         "ObserverConcurrency=0",
         "DeliveryConcurrency=0",
+        "RetryConcurrency=0",
     ]
 
 

@@ -23,7 +23,7 @@ EVERY_EVENT = {
     "links",
     "reported_by",
 }
-OF_AN_ENDPOINT = [name for name in CATALOGUE if not name.startswith("application.")]
+OF_AN_ENDPOINT = [name for name in CATALOGUE if "endpoint_id" in CATALOGUE[name].example["data"]]
 EXAMPLES: list[dict[str, Any]] = [event_type.example for event_type in CATALOGUE.values()]
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hookwatch.operational_events import OperationalEvent, to_payload
+from hookwatch.operational_events import TEST, OperationalEvent, to_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +277,16 @@ CATALOGUE: dict[str, EventType] = {
             "The degradation with the same dedup_key is over.",
             properties={**_DEGRADATION, "duration_seconds": _COUNT},
             example={**_EXAMPLE_DEGRADATION, "endpoints_failing": 1, "duration_seconds": 2400},
+        ),
+        _event_type(
+            TEST,
+            "Somebody asked for a test of the operational endpoint that receives it, and of no other.",
+            properties={"operational_endpoint_id": _TEXT},
+            example={
+                "sequence": 1,
+                "operational_endpoint_id": "oep_3d7a42d18d1f0a2b3c4d5e6f",
+                "dedup_key": "evt_9b2f0c6d3e7a41d58d1f0a2b3c4d5e6f",
+            },
         ),
     )
 }

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+from pynamodb.exceptions import PutError
 
 from hookwatch import tables, times
 from hookwatch.operational_events import OperationalEvent
@@ -21,6 +22,17 @@ def to_item(event: OperationalEvent, *, expires_at: int) -> tables.OperationalEv
         endpoint_id=event.data.get("endpoint_id"),
         expires_at=expires_at,
     )
+
+
+def create(event: OperationalEvent, *, expires_at: int) -> bool:
+    """Writes it. False where there is one of its id."""
+    try:
+        to_item(event, expires_at=expires_at).save(condition=tables.OperationalEvent.event_id.does_not_exist())
+    except PutError as error:
+        if tables.has_failed_condition(error):
+            return False
+        raise
+    return True
 
 
 def from_item(item: tables.OperationalEvent) -> OperationalEvent:

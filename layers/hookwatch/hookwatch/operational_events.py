@@ -10,6 +10,8 @@ import msgspec
 
 from hookwatch import times
 
+TEST = "webhook.test"
+
 SEVERITIES = {
     "endpoint.created": "info",
     "endpoint.updated": "info",
@@ -24,6 +26,7 @@ SEVERITIES = {
     "message.attempt.recovered": "info",
     "application.degraded": "critical",
     "application.recovered": "info",
+    TEST: "info",
 }
 
 
@@ -66,6 +69,12 @@ def to_payload(event: OperationalEvent, links: Mapping[str, str]) -> dict[str, A
     return {"type": event.type, "timestamp": times.to_text(event.timestamp), "data": data}
 
 
+def detected_at(event: OperationalEvent) -> datetime:
+    """When Hookwatch learned of it, which may be days after it happened."""
+    told = event.data.get("detected_at")
+    return times.from_text(told) if told else event.timestamp
+
+
 def linking_to(api_url: str, templates: Mapping[str, str]) -> dict[str, str]:
     """The link templates of a deployment whose API is reached at `api_url`."""
     return {name: template.replace("{api_url}", api_url) for name, template in templates.items()}
@@ -99,6 +108,8 @@ def _severity(event: OperationalEvent) -> str:
 def _summary(event: OperationalEvent) -> str:
     """One sentence: which endpoint, why, since when."""
     data = event.data
+    if event.type == TEST:
+        return f"A test of operational endpoint {data['operational_endpoint_id']}, asked for by {data['reported_by']}."
     if event.type.startswith("application."):
         return _summary_of_application(event)
     endpoint = f"{data['endpoint_id']}" + (f" ({data['endpoint_url']})" if data.get("endpoint_url") else "")

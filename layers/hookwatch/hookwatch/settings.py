@@ -13,6 +13,9 @@ from hookwatch.policy import Policy
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# SQS hides a message for 12 h at most, counted from its receipt (SQS quotas). What jitter adds is waited for anew.
+LONGEST_WAIT = timedelta(hours=11)
+
 
 class InvalidSetting(Exception):
     """The deployment lacks an environment variable, or it cannot be understood. Raised when a function starts."""
@@ -35,9 +38,8 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 def _schedule(text: str) -> tuple[timedelta, ...]:
-    # SQS hides a message for 12 h at most, counted from its receipt (SQS quotas), and jitter comes on top of a wait.
     waits = tuple(timedelta(seconds=int(part)) for part in text.split(","))
-    if any(wait > timedelta(hours=11) for wait in waits):
+    if any(wait > LONGEST_WAIT for wait in waits):
         raise ValueError("a wait is longer than 11 h")
     return waits
 
@@ -108,6 +110,7 @@ class EmitterSettings(_FromEnvironment):
     api_url: str
     links: dict[str, str]
     deliveries_queue_url: str
+    retries_queue_url: str
     emitter_failures_queue_url: str
     seal_key_secret: str
     endpoint_cache_seconds: int
@@ -120,6 +123,7 @@ class DeliverySettings(_FromEnvironment):
     seal_key_secret: str
     secrets_encryption_key: str
     retry_schedule: tuple[timedelta, ...]
+    disables_after_days: int
     allowed_networks: tuple[Network, ...]
     allow_http: bool
     event_retention_days: int

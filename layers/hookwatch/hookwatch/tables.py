@@ -109,13 +109,37 @@ class OperationalEndpoint(Model):
     is_enabled = BooleanAttribute(default=True)
     filter_types: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
     message_events = UnicodeAttribute(default="grouped")
+    rate_limit = NumberAttribute(null=True)  # deliveries a second
+    retry_schedule: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)  # seconds
     metadata: JSONAttribute = JSONAttribute(default=dict)
     header_names: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
     credentials: ListAttribute[Any] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts: secrets and headers
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     disabled_reason = UnicodeAttribute(null=True)
+    failing_since = UnicodeAttribute(null=True)  # written by the delivery function, and only when it changes
     by_application = _EndpointsOfApplication()
+
+
+class DeliveryPace(Model):
+    """The clocks of an operational endpoint that has a rate limit, in microseconds since the epoch."""
+
+    class Meta(_Table):
+        table_name = environment("DELIVERY_PACE_TABLE")
+
+    operational_endpoint_id = UnicodeAttribute(hash_key=True)
+    slots_end_at = NumberAttribute(null=True)  # up to here slots are taken: whoever has one posts in it
+    line_ends_at = NumberAttribute(null=True)  # up to here places are given out: when to come for a slot
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+
+
+class _AttemptsOfEndpoint(GlobalSecondaryIndex["OperationalAttempt"]):
+    class Meta:
+        index_name = "by_operational_endpoint"
+        projection = AllProjection()
+
+    operational_endpoint_id = UnicodeAttribute(hash_key=True)
+    attempted_at = UnicodeAttribute(range_key=True)
 
 
 class OperationalAttempt(Model):
@@ -127,6 +151,7 @@ class OperationalAttempt(Model):
     event_id = UnicodeAttribute(hash_key=True)
     attempt_key = UnicodeAttribute(range_key=True)  # operational endpoint, replay, number
     operational_endpoint_id = UnicodeAttribute()
+    application_id = UnicodeAttribute(null=True)  # the operational endpoint's
     number = NumberAttribute()
     status = UnicodeAttribute()
     attempted_at = UnicodeAttribute()
@@ -137,6 +162,7 @@ class OperationalAttempt(Model):
     error = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
     expires_at = NumberAttribute()
+    by_operational_endpoint = _AttemptsOfEndpoint()
 
 
 class Source(Model):

@@ -1,8 +1,6 @@
 """Routes: operational events, and what became of them."""
 
-import base64
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -14,8 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from hookwatch import custom_events, custom_types, errors, event_items, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, identity_of, is_visible, paging, scope
-from hookwatch.notifying import attempts, mutes
-from hookwatch.notifying.attempts import OperationalAttempt
+from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute
 from hookwatch.observing.reports import Id, Moment
 from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
@@ -51,16 +48,6 @@ def view(event: OperationalEvent, muted: Mapping[str, Mute]) -> dict[str, Any]:
     }
 
 
-def view_attempt(attempt: OperationalAttempt) -> dict[str, Any]:
-    """`response` as text, where it is UTF-8; else `response_base64`, for a receiver may send any bytes."""
-    shown = asdict(attempt)
-    response = shown.pop("response")
-    try:
-        return {**shown, "response": None if response is None else response.decode(), "response_base64": None}
-    except UnicodeDecodeError:
-        return {**shown, "response": None, "response_base64": base64.b64encode(response).decode()}
-
-
 @router.get("/events")
 def list_events(
     application_id: Annotated[str | None, Query()] = None,
@@ -72,7 +59,7 @@ def list_events(
     cursor: paging.Cursor = None,
 ) -> dict[str, Any]:
     """Newest first; `since` is in it, `until` is not. A page may be short though there are more."""
-    application_id, listed_at = scope(router, application_id), paging.start(cursor)
+    application_id = scope(router, application_id)
     if application_id == EVERY_APPLICATION:
         raise errors.invalid(
             "Name one application.", {"loc": ["application_id"], "msg": "events are listed by application"}
@@ -93,16 +80,10 @@ def list_events(
         scan_index_forward=False,
         page_size=limit,
         limit=limit,
-        last_evaluated_key=None
-        if listed_at is None
-        else {
-            "application_id": {"S": application_id},
-            "listed_at": {"S": listed_at},
-            "event_id": {"S": listed_at.rpartition("#")[2]},
-        },
+        last_evaluated_key=paging.start(cursor, "listed_at", "event_id", application_id=application_id),
     )
     muted = mutes.of_application(application_id)
-    return paging.page(found, "listed_at", lambda item: view(event_items.from_item(item), muted))
+    return paging.page(found, lambda item: view(event_items.from_item(item), muted), "listed_at", "event_id")
 
 
 @router.post("/events")
@@ -140,19 +121,16 @@ def post_event(body: EventBody) -> Response[str]:
 
 @router.get("/events/<event_id>")
 def get_event(event_id: str) -> dict[str, Any]:
-    event = _own(event_id)
+    event = own(event_id)
     return view(event, mutes.of_application(event.application_id))
 
 
-@router.get("/events/<event_id>/attempts")
-def list_attempts(event_id: str) -> dict[str, Any]:
-    return {
-        "data": [view_attempt(attempt) for attempt in attempts.of_event(_own(event_id).event_id)],
-        "next_cursor": None,
-    }
+def own(event_id: str) -> OperationalEvent:
+    """The event of that id, if the key is for its application.
 
-
-def _own(event_id: str) -> OperationalEvent:
+    Raises:
+        errors.Problem: 404.
+    """
     try:
         item = tables.OperationalEvent.get(event_id)
     except tables.OperationalEvent.DoesNotExist:

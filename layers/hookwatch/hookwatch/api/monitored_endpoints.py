@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-import msgspec
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
@@ -82,45 +81,36 @@ def list_monitored_endpoints(
 ) -> dict[str, Any]:
     """By endpoint id. A page may be short though there are more. Deleted ones are shown only when asked for. Of every
     application (`*`) only those that are failing are listed."""
-    application_id, endpoint_id = scope(router, application_id), paging.start(cursor)
+    application_id = scope(router, application_id)
     if application_id == EVERY_APPLICATION:
         if state != "failing":
             raise errors.invalid(
                 "Name one application, or ask for state=failing.",
                 {"loc": ["application_id"], "msg": "of every application only what is failing is listed"},
             )
-        return _failing_anywhere(endpoint_id, limit)
+        return _failing_anywhere(cursor, limit)
     table = tables.MonitoredEndpoint
     found = table.query(
         application_id,
         filter_condition=table.state == state if state else table.state != "deleted",
         page_size=limit,
         limit=limit,
-        last_evaluated_key=None
-        if endpoint_id is None
-        else {"application_id": {"S": application_id}, "endpoint_id": {"S": endpoint_id}},
+        last_evaluated_key=paging.start(cursor, "endpoint_id", application_id=application_id),
     )
     muted = mutes.active(application_id, times.now())
-    return paging.page(found, "endpoint_id", lambda item: view(item, muted.get(item.endpoint_id)))
+    return paging.page(found, lambda item: view(item, muted.get(item.endpoint_id)), "endpoint_id")
 
 
-def _failing_anywhere(after: str | None, limit: int) -> dict[str, Any]:
+def _failing_anywhere(cursor: str | None, limit: int) -> dict[str, Any]:
     """What is failing now, by application and endpoint. The cursor is of the last endpoint on the page."""
     keys = sorted((incident.application_id, incident.endpoint_id) for incident in sweeping.open_incidents("failing"))
-    last, now = _last(after), times.now()
+    last, now = paging.read(cursor, 2) or ("", ""), times.now()
     left = [key for key in keys if key > last]
     page = left[:limit]
     items = {(item.application_id, item.endpoint_id): item for item in tables.MonitoredEndpoint.batch_get(page)}
     muted = {application_id: mutes.active(application_id, now) for application_id, _ in items}
     data = [view(items[key], muted[key[0]].get(key[1])) for key in page if key in items]
-    return {"data": data, "next_cursor": paging.cursor(msgspec.json.encode(page[-1])) if len(left) > limit else None}
-
-
-def _last(after: str | None) -> tuple[str, str]:
-    try:
-        return msgspec.json.decode(after, type=tuple[str, str]) if after else ("", "")
-    except msgspec.MsgspecError:
-        raise paging.not_a_cursor() from None
+    return {"data": data, "next_cursor": paging.cursor(*page[-1]) if len(left) > limit else None}
 
 
 @router.get("/monitored_endpoints/<endpoint_id>")

@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pynamodb.pagination import ResultIterator
 
@@ -15,15 +16,27 @@ Cursor = Annotated[str | None, Query(max_length=1024)]
 Item = TypeVar("Item")
 
 
-def page(found: ResultIterator[Item], key_attribute: str, view: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
-    """What `found`, a query with a limit, holds. A cursor names `key_attribute` of the last item that was read."""
+def page(found: ResultIterator[Item], view: Callable[[Item], dict[str, Any]], *names: str) -> dict[str, Any]:
+    """What `found`, a query with a limit, holds. A cursor has the attributes `names` of the last item read."""
     data = [view(item) for item in found]
     last = found.last_evaluated_key
-    return {"data": data, "next_cursor": cursor(last[key_attribute]["S"].encode()) if last else None}
+    return {"data": data, "next_cursor": cursor(*(last[name]["S"] for name in names)) if last else None}
 
 
-def start(named: str | None) -> str | None:
-    """The key attribute that a cursor names.
+def start(named: str | None, *names: str, **fixed: str) -> dict[str, dict[str, str]] | None:
+    """Where a query goes on: the key of which a cursor has the attributes `names`, and the query itself `fixed`.
+
+    Raises:
+        errors.Problem: 422, it is not a cursor.
+    """
+    values = read(named, len(names))
+    if values is None:
+        return None
+    return {name: {"S": value} for name, value in (*fixed.items(), *zip(names, values, strict=True))}
+
+
+def read(named: str | None, number: int) -> tuple[str, ...] | None:
+    """What a cursor has, which are `number` texts.
 
     Raises:
         errors.Problem: 422, it is not a cursor.
@@ -31,17 +44,17 @@ def start(named: str | None) -> str | None:
     if named is None:
         return None
     try:
-        key = base64.b64decode(named, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError):
-        key = ""
-    if not key:
+        values = msgspec.json.decode(base64.b64decode(named, altchars=b"-_", validate=True), type=tuple[str, ...])
+    except (binascii.Error, msgspec.MsgspecError):
+        raise not_a_cursor() from None
+    if len(values) != number:
         raise not_a_cursor()
-    return key
+    return values
 
 
 def not_a_cursor() -> errors.Problem:
     return errors.invalid("The cursor is not one of ours.", {"loc": ["cursor"], "msg": "not a cursor"})
 
 
-def cursor(key: bytes) -> str:
-    return base64.urlsafe_b64encode(key).decode()
+def cursor(*values: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode()

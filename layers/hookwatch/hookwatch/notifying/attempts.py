@@ -8,6 +8,7 @@ from typing import Any
 from pynamodb.exceptions import PutError
 
 from hookwatch import tables, times
+from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.retry import (
     Blocked,
@@ -25,10 +26,13 @@ from hookwatch.notifying.retry import (
 
 @dataclass(frozen=True, slots=True)
 class OperationalAttempt:
-    """One attempt as it is on record. `response` is the first kilobyte of the answer, any bytes."""
+    """One attempt as it is on record. `application_id` is the operational endpoint's; `response` is the first kilobyte
+    of the answer, any bytes."""
 
     event_id: str
+    attempt_key: str
     operational_endpoint_id: str
+    application_id: str
     number: int
     status: str
     attempted_at: str
@@ -38,6 +42,11 @@ class OperationalAttempt:
     duration_ms: int | None
     error: str | None
     reason: str | None
+
+    @property
+    def listed_at(self) -> tuple[str, str]:
+        """Its place among the event's attempts."""
+        return self.attempted_at, self.attempt_key
 
 
 def last(delivery: Delivery) -> LastAttempt | None:
@@ -106,6 +115,7 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
         event_id=delivery.event_id,
         attempt_key=f"{_key(delivery)}{attempted.number:03d}",
         operational_endpoint_id=delivery.operational_endpoint_id,
+        application_id=delivery.application_id,
         number=attempted.number,
         status=attempted.status,
         attempted_at=times.to_text(attempted.attempted_at),
@@ -132,20 +142,29 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
 
 
 def of_event(event_id: str) -> list[OperationalAttempt]:
-    """Newest first. At most five for each operational endpoint."""
+    """Newest first. At most five for each operational endpoint and replay."""
     now = times.now().timestamp()
     found = (item for item in tables.OperationalAttempt.query(event_id) if item.expires_at > now)
-    return sorted(map(_from_item, found), key=lambda attempt: attempt.attempted_at, reverse=True)
+    return sorted(map(from_item, found), key=lambda attempt: attempt.listed_at, reverse=True)
+
+
+def attempted_for(event_id: str) -> set[str]:
+    """The operational endpoints to which the event was delivered, or is being delivered, without a replay."""
+    keys = tables.OperationalAttempt.query(event_id, attributes_to_get=["attempt_key"], consistent_read=True)
+    parts = (item.attempt_key.split("#") for item in keys)
+    return {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
 
 
 def _key(delivery: Delivery) -> str:
     return f"{delivery.operational_endpoint_id}#{delivery.replay}#"
 
 
-def _from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
+def from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
     return OperationalAttempt(
         event_id=item.event_id,
+        attempt_key=item.attempt_key,
         operational_endpoint_id=item.operational_endpoint_id,
+        application_id=item.application_id or EVERY_APPLICATION,
         number=int(item.number),
         status=item.status,
         attempted_at=item.attempted_at,

@@ -1,32 +1,27 @@
-"""OperationalEndpoint: where operational events are delivered, and the credentials of each."""
+"""OperationalEndpoint: where operational events are delivered."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
-import msgspec
 from cachetools import TTLCache, cached
-from pynamodb.exceptions import DeleteError, PutError, UpdateError
+from pynamodb.exceptions import DeleteError, UpdateError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.encryption import Encryption
 
 _CACHED_AT_MOST = 10_000
-_CREDENTIALS_SECONDS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What only the receiver may know: the signing secrets, newest first, and the values of its own headers."""
-
-    secrets: tuple[str, ...]
-    headers: dict[str, str] = field(default_factory=dict)
+# The key and the indexes do not change, nor does what is the delivery function's.
+_NOT_REPLACED = {"operational_endpoint_id", "failing_since"}
 
 
 @dataclass(frozen=True, slots=True)
 class OperationalEndpoint:
-    """`credentials` are ciphertexts; `filter_types` () means every type."""
+    """`credentials` are ciphertexts; `filter_types` () means every type; `rate_limit` is in deliveries a second;
+    `retry_schedule` None means the deployment's. Since `failing_since` no delivery has succeeded."""
 
     operational_endpoint_id: str
     application_id: str
@@ -38,19 +33,12 @@ class OperationalEndpoint:
     is_enabled: bool = True
     filter_types: tuple[str, ...] = ()
     message_events: str = "grouped"
+    rate_limit: int | None = None
+    retry_schedule: tuple[timedelta, ...] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     header_names: tuple[str, ...] = ()
     disabled_reason: str | None = None
-
-
-def encrypt(credentials: Credentials, operational_endpoint_id: str, encryption: Encryption) -> tuple[bytes, ...]:
-    plaintext = msgspec.json.encode(credentials)
-    return tuple(encryption.encrypt(plaintext, operational_endpoint_id=operational_endpoint_id))
-
-
-def decrypt(endpoint: OperationalEndpoint, encryption: Encryption) -> Credentials:
-    plaintext = encryption.decrypt(list(endpoint.credentials), operational_endpoint_id=endpoint.operational_endpoint_id)
-    return msgspec.json.decode(plaintext, type=Credentials)
+    failing_since: str | None = None
 
 
 def create(endpoint: OperationalEndpoint) -> None:
@@ -63,24 +51,39 @@ def get(operational_endpoint_id: str) -> OperationalEndpoint:
     Raises:
         errors.Problem: 404.
     """
-    endpoint = _find(operational_endpoint_id)
+    endpoint = find(operational_endpoint_id)
     if endpoint is None:
         raise errors.not_found("operational endpoint")
     return endpoint
 
 
 def replace(old: OperationalEndpoint, new: OperationalEndpoint) -> None:
-    """Puts `new` in the place of `old`, if nobody else did so meanwhile.
+    """Puts `new` in the place of `old`, if nobody else did so meanwhile. `failing_since`, which is the delivery
+    function's, is left alone, or forgotten where `new` has none.
 
     Raises:
         errors.Problem: 409, somebody did.
     """
+    table, item = tables.OperationalEndpoint, _to_item(new)
+    written = {name: attribute for name, attribute in item.get_attributes().items() if name not in _NOT_REPLACED}
+    actions: list[Action] = [
+        attribute.remove() if getattr(item, name) is None else attribute.set(getattr(item, name))
+        for name, attribute in written.items()
+    ]
+    if new.failing_since is None:
+        actions.append(table.failing_since.remove())
     try:
-        _to_item(new).save(condition=tables.OperationalEndpoint.updated_at == old.updated_at)
-    except PutError as error:
+        item.update(actions=actions, condition=table.updated_at == old.updated_at)
+    except UpdateError as error:
         if tables.has_failed_condition(error):
             raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile.") from None
         raise
+
+
+def next_update(old: OperationalEndpoint) -> str:
+    """`updated_at` of what replaces `old`: later than it, so that of two who replace the same the second is refused."""
+    after = times.from_text(old.updated_at) + timedelta(milliseconds=1)
+    return times.to_text(max(times.now(), after))
 
 
 def delete(operational_endpoint_id: str) -> None:
@@ -94,18 +97,42 @@ def delete(operational_endpoint_id: str) -> None:
         raise
 
 
-def disable(operational_endpoint_id: str, reason: str) -> None:
-    """Switches it off for `reason`; one that is gone, or off already, stays as it is."""
-    item = tables.OperationalEndpoint
+def disable(operational_endpoint_id: str, reason: str) -> bool:
+    """Switches it off for `reason`. False where it is gone, or off already."""
+    table = tables.OperationalEndpoint
     now = times.to_text(times.now())
+    return _update(
+        operational_endpoint_id,
+        [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)],
+        table.is_enabled == True,  # noqa: E712  # builds a condition expression
+    )
+
+
+def begin_failing(operational_endpoint_id: str, since: datetime) -> bool:
+    """Notes that deliveries fail. False where that is noted already, or it is gone."""
+    table = tables.OperationalEndpoint
+    return _update(
+        operational_endpoint_id,
+        [table.failing_since.set(times.to_text(since))],
+        table.operational_endpoint_id.exists() & table.failing_since.does_not_exist(),
+    )
+
+
+def end_failing(operational_endpoint_id: str) -> bool:
+    """False where nothing of the kind is noted."""
+    table = tables.OperationalEndpoint
+    return _update(operational_endpoint_id, [table.failing_since.remove()], table.failing_since.exists())
+
+
+def _update(operational_endpoint_id: str, actions: list[Action], condition: Condition) -> bool:
+    """False where the condition does not hold, as of one that was deleted meanwhile."""
     try:
-        item(operational_endpoint_id).update(
-            actions=[item.is_enabled.set(False), item.disabled_reason.set(reason), item.updated_at.set(now)],
-            condition=item.is_enabled == True,  # noqa: E712  # builds a condition expression
-        )
+        tables.OperationalEndpoint(operational_endpoint_id).update(actions=actions, condition=condition)
     except UpdateError as error:
-        if not tables.has_failed_condition(error):
-            raise
+        if tables.has_failed_condition(error):
+            return False
+        raise
+    return True
 
 
 class EndpointCache:
@@ -113,7 +140,9 @@ class EndpointCache:
 
     def __init__(self, seconds: int) -> None:
         self._of_application = cached(TTLCache(_CACHED_AT_MOST, seconds), lock=Lock())(_of_application)
-        self._find = cached(TTLCache(_CACHED_AT_MOST, seconds), lock=Lock())(_find)
+        self._found: TTLCache[str, OperationalEndpoint | None] = TTLCache(_CACHED_AT_MOST, seconds)
+        self._lock = Lock()
+        self._find = cached(self._found, key=str, lock=self._lock)(find)
 
     def of_application(self, application_id: str) -> tuple[OperationalEndpoint, ...]:
         """Those of the application and those of every application."""
@@ -122,24 +151,18 @@ class EndpointCache:
     def find(self, operational_endpoint_id: str) -> OperationalEndpoint | None:
         return self._find(operational_endpoint_id)
 
-
-class CredentialsCache:
-    """Decrypted once for each version of an endpoint, and forgotten after five minutes."""
-
-    def __init__(self, encryption: Encryption) -> None:
-        self._decrypt = cached(
-            TTLCache(_CACHED_AT_MOST, _CREDENTIALS_SECONDS), key=lambda endpoint: endpoint.credentials, lock=Lock()
-        )(lambda endpoint: decrypt(endpoint, encryption))
-
-    def of(self, endpoint: OperationalEndpoint) -> Credentials:
-        return self._decrypt(endpoint)
+    def forget(self, operational_endpoint_id: str) -> None:
+        """Before its time: it is known to have changed."""
+        with self._lock:
+            self._found.pop(operational_endpoint_id, None)
 
 
 def _of_application(application_id: str) -> tuple[OperationalEndpoint, ...]:
     return tuple(from_item(item) for item in tables.OperationalEndpoint.by_application.query(application_id))
 
 
-def _find(operational_endpoint_id: str) -> OperationalEndpoint | None:
+def find(operational_endpoint_id: str) -> OperationalEndpoint | None:
+    """The endpoint as it is now, or None."""
     try:
         return from_item(tables.OperationalEndpoint.get(operational_endpoint_id, consistent_read=True))
     except tables.OperationalEndpoint.DoesNotExist:
@@ -156,12 +179,17 @@ def _to_item(endpoint: OperationalEndpoint) -> tables.OperationalEndpoint:
         is_enabled=endpoint.is_enabled,
         filter_types=list(endpoint.filter_types),
         message_events=endpoint.message_events,
+        rate_limit=endpoint.rate_limit,
+        retry_schedule=None
+        if endpoint.retry_schedule is None
+        else [int(wait.total_seconds()) for wait in endpoint.retry_schedule],
         metadata=endpoint.metadata,
         header_names=list(endpoint.header_names),
         credentials=list(endpoint.credentials),
         created_at=endpoint.created_at,
         updated_at=endpoint.updated_at,
         disabled_reason=endpoint.disabled_reason,
+        failing_since=endpoint.failing_since,
     )
 
 
@@ -177,7 +205,12 @@ def from_item(item: tables.OperationalEndpoint) -> OperationalEndpoint:
         is_enabled=item.is_enabled,
         filter_types=tuple(item.filter_types),
         message_events=item.message_events,
+        rate_limit=None if item.rate_limit is None else int(item.rate_limit),
+        retry_schedule=None
+        if item.retry_schedule is None
+        else tuple(timedelta(seconds=int(wait)) for wait in item.retry_schedule),
         metadata=item.metadata,
         header_names=tuple(item.header_names),
         disabled_reason=item.disabled_reason,
+        failing_since=item.failing_since,
     )

@@ -2,11 +2,14 @@
 
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.notifying.endpoints import OperationalEndpoint
-from hookwatch.operational_events import OperationalEvent
+from hookwatch.operational_events import TEST, OperationalEvent
 
 
 def matches(endpoint: OperationalEndpoint, event: OperationalEvent) -> bool:
-    """Whether `endpoint` receives `event`. That it asked for quiet events counts before what types it asked for."""
+    """Whether `endpoint` receives `event`. That it asked for quiet events counts before what types it asked for. A test
+    is for the endpoint that it names, whatever that asked for."""
+    if event.type == TEST:
+        return endpoint.is_enabled and endpoint.operational_endpoint_id == event.data["operational_endpoint_id"]
     return (
         endpoint.is_enabled
         and endpoint.application_id in (event.application_id, EVERY_APPLICATION)

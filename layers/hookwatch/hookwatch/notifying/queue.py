@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -17,6 +17,7 @@ import msgspec
 from aws_lambda_powertools import Logger
 from msgspec.structs import replace
 
+from hookwatch import times
 from hookwatch.notifying.signing import SealKeys
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ _LONGEST_DELAY = timedelta(minutes=15)  # SQS DelaySeconds
 _LONGEST_HIDING = timedelta(hours=11, minutes=59)  # SQS hides for 12 h, counted from the receipt
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One operational event owed to one operational endpoint: once, or once more by the replay `replay`.
 
-    `body` is what is posted. `seal` is the deployment's signature, so that what merely lies on the queue sends nothing.
+    `application_id` is the operational endpoint's, `body` what is posted. `seal` is the deployment's signature over all
+    but `comes_at`, so that what merely lies on the queue sends nothing. Before `comes_at` the delivery waits.
     """
 
     delivery_id: str
@@ -42,11 +44,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str
     operational_endpoint_id: str
     body: str
+    application_id: str = ""
     replay: str = ""
+    comes_at: datetime | None = None
     seal: str = ""
 
     @classmethod
-    def owed(cls, *, event_id: str, event_type: str, operational_endpoint_id: str, body: str) -> "Delivery":
+    def owed(
+        cls, *, event_id: str, event_type: str, operational_endpoint_id: str, body: str, application_id: str
+    ) -> "Delivery":
         parts = msgspec.json.encode([event_id, operational_endpoint_id, ""])
         return cls(
             delivery_id=f"dlv_{hashlib.sha256(parts).hexdigest()[:32]}",
@@ -54,6 +60,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
             event_type=event_type,
             operational_endpoint_id=operational_endpoint_id,
             body=body,
+            application_id=application_id,
         )
 
     def ids(self) -> dict[str, Any]:
@@ -78,6 +85,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
             self.operational_endpoint_id,
             self.replay,
             self.body,
+            *filter(None, [self.application_id]),  # what version 0.1 put on a queue has none
         )
 
 
@@ -85,24 +93,26 @@ class Unsent(Exception):
     """Not everything is on the queue. What is sent again under the same delivery ids is recognised as a copy."""
 
 
-class DeliveriesQueue:
-    """DELIVERIES, as the emitter fills it."""
+class Outbox:
+    """DELIVERIES and RETRIES, as they are filled with what an event is owed."""
 
-    def __init__(self, deliveries_url: str, failures_url: str) -> None:
-        self._url = deliveries_url
+    def __init__(self, deliveries_url: str, retries_url: str, failures_url: str) -> None:
+        self._deliveries_url = deliveries_url
+        self._retries_url = retries_url
         self._failures_url = failures_url
         self._sqs: SQSClient = boto3.client("sqs")
 
-    def put(self, deliveries: Iterable[Delivery]) -> None:
-        """All of them.
+    def put(self, first: Iterable[Delivery], later: Iterable[Delivery]) -> None:
+        """All of them: `first` on DELIVERIES, and on RETRIES `later`, which wait or whose receivers fail.
 
         Raises:
             Unsent, botocore.exceptions.ClientError, BotoCoreError: some may not be there.
         """
-        for batch in _batches(deliveries):
-            answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=batch)
-            if failed := answer.get("Failed"):
-                raise Unsent(f"{len(failed)} of {len(batch)} deliveries: {failed[0].get('Code')}")
+        for url, deliveries in ((self._deliveries_url, first), (self._retries_url, later)):
+            for batch in _batches(deliveries):
+                answer = self._sqs.send_message_batch(QueueUrl=url, Entries=batch)
+                if failed := answer.get("Failed"):
+                    raise Unsent(f"{len(failed)} of {len(batch)} deliveries: {failed[0].get('Code')}")
 
     def put_failure(self, event_id: str, reason: str) -> None:
         """An event that can't be made into deliveries, on EMITTER FAILURES."""
@@ -120,10 +130,21 @@ def _batches(deliveries: Iterable[Delivery]) -> Iterator[list["SendMessageBatchR
             yield batch
             batch, size = [], 0
         # The group makes SQS share out its time among receivers (fair queues); on a standard queue it orders nothing.
-        batch.append({"Id": str(len(batch)), "MessageBody": body, "MessageGroupId": delivery.operational_endpoint_id})
+        batch.append(
+            {
+                "Id": str(len(batch)),
+                "MessageBody": body,
+                "MessageGroupId": delivery.operational_endpoint_id,
+                "DelaySeconds": _seconds(delivery.comes_at - times.now(), _LONGEST_DELAY) if delivery.comes_at else 0,
+            }
+        )
         size += length
     if batch:
         yield batch
+
+
+def _seconds(delay: timedelta, longest: timedelta) -> int:
+    return math.ceil(min(max(delay, timedelta()), longest).total_seconds())
 
 
 class Message:
@@ -133,27 +154,29 @@ class Message:
         self.delivery = delivery
         self.message_id: str = record["messageId"]
         self.stays = False
-        self._body: str = record["body"]
         self._receipt_handle: str = record["receiptHandle"]
         self._is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
         self._retries_url = retries_url
 
     def come_back_after(self, delay: timedelta) -> None:
-        """Out of sight for `delay`: on RETRIES where it is, from DELIVERIES over to RETRIES."""
+        """Out of sight for `delay`: on RETRIES where it is, from DELIVERIES over to RETRIES.
+
+        What SQS does not hide for so long comes back sooner, and is then hidden for the rest.
+        """
         if self._is_retry:
             self._sqs.change_message_visibility(
                 QueueUrl=self._retries_url,
                 ReceiptHandle=self._receipt_handle,
-                VisibilityTimeout=math.ceil(min(delay, _LONGEST_HIDING).total_seconds()),
+                VisibilityTimeout=_seconds(delay, _LONGEST_HIDING),
             )
             self.stays = True  # Lambda deletes what is not reported as failed, hidden or not
         else:
             self._sqs.send_message(
                 QueueUrl=self._retries_url,
-                MessageBody=self._body,
+                MessageBody=msgspec.json.encode(replace(self.delivery, comes_at=times.now() + delay)).decode(),
                 MessageGroupId=self.delivery.operational_endpoint_id,
-                DelaySeconds=math.ceil(min(delay, _LONGEST_DELAY).total_seconds()),
+                DelaySeconds=_seconds(delay, _LONGEST_DELAY),
             )
 
 

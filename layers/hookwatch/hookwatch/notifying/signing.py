@@ -1,9 +1,10 @@
-"""Signatures: for receivers by Standard Webhooks, and for the queue by the deployment's own key. Pure."""
+"""Signatures: for receivers by Standard Webhooks, and for the queue by the deployment's own key. Pure, chance apart."""
 
 import base64
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,10 @@ def to_secret(key: bytes) -> str:
     return _PREFIX + base64.b64encode(key).decode()
 
 
+def new_secret() -> str:
+    return to_secret(secrets.token_bytes(SECRET_BYTES))
+
+
 def sign(secret: str, webhook_id: str, timestamp: datetime, body: str) -> str:
     """`v1,` + base64 of HMAC-SHA256 over `id.timestamp.body`; the timestamp in whole seconds."""
     key = base64.b64decode(secret.removeprefix(_PREFIX))
@@ -24,12 +29,12 @@ def sign(secret: str, webhook_id: str, timestamp: datetime, body: str) -> str:
     return "v1," + base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
 
 
-def headers(secrets: Iterable[str], webhook_id: str, timestamp: datetime, body: str) -> dict[str, str]:
+def headers(signers: Iterable[str], webhook_id: str, timestamp: datetime, body: str) -> dict[str, str]:
     """The three headers of Standard Webhooks; one signature for each secret, in their order."""
     return {
         "webhook-id": webhook_id,
         "webhook-timestamp": str(int(timestamp.timestamp())),
-        "webhook-signature": " ".join(sign(secret, webhook_id, timestamp, body) for secret in secrets),
+        "webhook-signature": " ".join(sign(secret, webhook_id, timestamp, body) for secret in signers),
     }
 
 

@@ -1,0 +1,87 @@
+"""What an operational endpoint may be, as the API takes it."""
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hookwatch.notifying import addresses, pacing
+from hookwatch.settings import LONGEST_WAIT, ApiSettings
+
+settings = ApiSettings.from_environment()
+
+HIDDEN = "***"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+_HEADER_VALUE = re.compile(r"([\x21-\x7e][\x20-\x7e]{0,499})?")
+# What carries meaning of ours, of HTTP's or of AWS's is refused, for to overwrite it silently would surprise somebody.
+_RESERVED_HEADER = re.compile(
+    r"(webhook-|svix-|hookwatch-|content-|x-amz|proxy-|sec-|if-|accept).*"
+    r"|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|user-agent|date|via|cookie|range",
+    re.IGNORECASE,
+)
+
+
+class RetryBody(BaseModel):
+    """`schedule_seconds` are the waits after the first, second, … failed attempt; none at all make it one attempt."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    schedule_seconds: Annotated[
+        list[Annotated[int, Field(ge=1, le=int(LONGEST_WAIT.total_seconds()))]], Field(max_length=4)
+    ]
+
+
+class OperationalEndpointBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    application_id: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
+    url: Annotated[str, Field(max_length=2048)]
+    description: Annotated[str, Field(max_length=256)] = ""
+    is_enabled: bool = True
+    filter_types: Annotated[list[str], Field(max_length=100)] = []
+    message_events: Literal["grouped", "all"] = "grouped"
+    rate_limit: Annotated[int, Field(ge=1, le=pacing.RATE_AT_MOST)] | None = None
+    retry: RetryBody | None = None
+    headers: Annotated[dict[str, str], Field(max_length=10)] = {}
+    metadata: Annotated[
+        dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=50)
+    ] = {}
+
+    @field_validator("url")
+    @classmethod
+    def _url_can_be_reached(cls, url: str) -> str:
+        parts = urlsplit(url)
+        try:
+            parts.port  # noqa: B018  # raises where the port is no number below 65536
+        except ValueError:
+            raise ValueError("the port is not one") from None
+        if parts.scheme != "https" and not (parts.scheme == "http" and settings.allow_http):
+            raise ValueError("the URL must start with https://")
+        if not parts.hostname or not url.isascii() or re.search(r"[\x00-\x20\x7f\\]", url):
+            raise ValueError("the URL needs a host, and no spaces or control characters")
+        if "@" in parts.netloc:
+            raise ValueError("the URL must hold no credentials; use headers")
+        address = addresses.parse(parts.hostname)
+        if address and not addresses.is_allowed(address, settings.allowed_networks):
+            raise ValueError("the address is not allowed")
+        return url
+
+    @field_validator("filter_types")
+    @classmethod
+    def _types_are_named_once(cls, types: list[str]) -> list[str]:
+        return list(dict.fromkeys(types))
+
+    @field_validator("headers")
+    @classmethod
+    def _headers_can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name):
+                raise ValueError("a header's name is not one, or is longer than 64 characters")
+            if _RESERVED_HEADER.fullmatch(name):
+                raise ValueError(f"the header {name} is reserved")
+            if not _HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"the value of {name} is longer than 500 characters, or not printable ASCII")
+        if len({name.lower() for name in headers}) < len(headers):
+            raise ValueError("a header is there twice")
+        return headers

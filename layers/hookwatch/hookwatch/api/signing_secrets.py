@@ -1,0 +1,55 @@
+"""Routes: the secrets with which deliveries to an operational endpoint are signed."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from hookwatch import times
+from hookwatch.api.operational_endpoints import encryption, own
+from hookwatch.notifying import credentials, endpoints, signing
+from hookwatch.notifying.credentials import Credentials
+
+router = APIGatewayRouter()
+
+LONGEST_GRACE = timedelta(days=7)
+GRACE = timedelta(days=1)
+
+
+class RotationBody(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    grace_period_seconds: Annotated[int, Field(ge=0, le=int(LONGEST_GRACE.total_seconds()))] = int(
+        GRACE.total_seconds()
+    )
+
+
+USUAL = RotationBody()
+
+
+def view(known: Credentials) -> dict[str, Any]:
+    """The newest secret, and until when older ones sign too."""
+    now = times.now()
+    return {
+        "secret": known.secrets[0],
+        "retiring": [{"expires_at": times.to_text(expires_at)} for expires_at in known.expiries if expires_at > now],
+    }
+
+
+@router.get("/<operational_endpoint_id>/secret")
+def get_secret(operational_endpoint_id: str) -> dict[str, Any]:
+    return view(credentials.decrypt(own(operational_endpoint_id), encryption))
+
+
+@router.post("/<operational_endpoint_id>/secret/rotate")
+def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Body()] = USUAL) -> dict[str, Any]:
+    """A new secret signs from now on, and those so far beside it until the grace period is over."""
+    old = own(operational_endpoint_id)
+    grace = timedelta(seconds=body.grace_period_seconds)
+    rotated = credentials.decrypt(old, encryption).rotated(signing.new_secret(), times.now(), grace)
+    encrypted = credentials.encrypt(rotated, operational_endpoint_id, encryption)
+    endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old)))
+    return view(rotated)

@@ -1,0 +1,90 @@
+"""An operational event → a sealed delivery for each operational endpoint that it is for, on DELIVERIES or RETRIES."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
+
+from hookwatch import times
+from hookwatch.notifying import endpoints, matching, pacing
+from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
+from hookwatch.notifying.mutes import MuteCache
+from hookwatch.notifying.queue import Delivery, Outbox
+from hookwatch.notifying.signing import SealKeys
+from hookwatch.operational_events import TEST, OperationalEvent, linking_to, to_payload
+from hookwatch.settings import EmitterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    delivery: Delivery
+    endpoint: OperationalEndpoint
+
+
+class Emission:
+    def __init__(self, settings: EmitterSettings) -> None:
+        self._endpoints = EndpointCache(settings.endpoint_cache_seconds)
+        self._mutes = MuteCache(settings.endpoint_cache_seconds)
+        self._links = linking_to(settings.api_url, settings.links)
+        self._outbox = Outbox(
+            settings.deliveries_queue_url, settings.retries_queue_url, settings.emitter_failures_queue_url
+        )
+
+    def is_muted(self, event: OperationalEvent) -> bool:
+        """Whether nobody is to be told, for the event's monitored endpoint is muted."""
+        return self._mutes.cover(event)
+
+    def owed(self, event: OperationalEvent, keys: SealKeys) -> list[Owed]:
+        """What the event is owed, its body rendered once."""
+        body = msgspec.json.encode(to_payload(event, self._links)).decode()
+        return [
+            Owed(
+                Delivery.owed(
+                    event_id=event.event_id,
+                    event_type=event.type,
+                    operational_endpoint_id=endpoint.operational_endpoint_id,
+                    body=body,
+                    application_id=endpoint.application_id,
+                ).sealed(keys),
+                endpoint,
+            )
+            for endpoint in self._candidates(event)
+            if matching.matches(endpoint, event)
+        ]
+
+    def put(self, owed: Collection[Owed]) -> None:
+        """All of it on the queues: on RETRIES what has a place in a line ahead, and what goes to a receiver that fails.
+
+        Raises:
+            queue.Unsent, botocore.exceptions.ClientError, BotoCoreError: some may not be there.
+        """
+        first: list[Delivery] = []
+        later: list[Delivery] = []
+        for each in _placed(owed):
+            waits = each.delivery.comes_at is not None or each.endpoint.failing_since is not None
+            (later if waits else first).append(each.delivery)
+        self._outbox.put(first, later)
+
+    def put_failure(self, event_id: str, reason: str) -> None:
+        self._outbox.put_failure(event_id, reason)
+
+    def _candidates(self, event: OperationalEvent) -> Collection[OperationalEndpoint]:
+        if event.type != TEST:
+            return self._endpoints.of_application(event.application_id)
+        # Whoever asks for a test has just changed something: the cache may not know it yet.
+        target = endpoints.find(event.data["operational_endpoint_id"])
+        return [target] if target else []
+
+
+def _placed(owed: Collection[Owed]) -> Iterator[Owed]:
+    """Each with its place in line, where its endpoint has a rate limit: one write for each such endpoint."""
+    now = times.now()
+    limits = {each.endpoint.operational_endpoint_id: each.endpoint.rate_limit for each in owed}
+    numbers = Counter(each.endpoint.operational_endpoint_id for each in owed)
+    places = {name: iter(pacing.line_up(name, numbers[name], rate, now)) for name, rate in limits.items() if rate}
+    for each in owed:
+        place = next(places[each.endpoint.operational_endpoint_id]) if each.endpoint.rate_limit else now
+        comes_at = place if place > now else None
+        yield Owed(replace(each.delivery, comes_at=comes_at), each.endpoint)

@@ -1,0 +1,86 @@
+"""DeliveryPace: when deliveries to an operational endpoint with a rate limit go out.
+
+Two clocks (GCRA, the generic cell rate algorithm). A *place* in the line says when to come: what is queued gets one,
+many at a time, so that it comes a little at a time. A *slot* is the right to post then, and what has come takes one. So
+deliveries that come late, or all at once after a stall, still go out one interval apart; and since only posts take
+slots, what comes finds one whenever the receiver has had nothing for an interval.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pynamodb.exceptions import UpdateError
+
+from hookwatch import tables
+from hookwatch.notifying.endpoints import OperationalEndpoint
+from hookwatch.notifying.retry import Wait
+
+RATE_AT_MOST = 500  # deliveries a second; a slot is one write, and an item takes 1,000 a second (DynamoDB quotas)
+SLOT_WITHIN = timedelta(seconds=2)  # what a delivery may wait for its slot inside a running function
+_KEPT_DAYS = 15  # longer than a queue keeps what waits in line
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Clock = Literal["slots_end_at", "line_ends_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Post, after so many seconds."""
+
+    after: float = 0.0
+
+
+def turn(endpoint: OperationalEndpoint | None, now: datetime) -> Go | Wait:
+    """When a delivery to `endpoint` is to go out: soon, or so much later that it has to come again."""
+    if endpoint is None or endpoint.rate_limit is None:
+        return Go()
+    slot = take_slot(endpoint.operational_endpoint_id, endpoint.rate_limit, now)
+    if slot is not None:
+        return Go((slot - now).total_seconds())
+    [place] = line_up(endpoint.operational_endpoint_id, 1, endpoint.rate_limit, now + SLOT_WITHIN)
+    return Wait(place - now)
+
+
+def take_slot(operational_endpoint_id: str, rate: int, now: datetime) -> datetime | None:
+    """When to post, at most `SLOT_WITHIN` ahead; None where all slots until then are taken."""
+    taken = _advance("slots_end_at", operational_endpoint_id, 1, rate, now, latest=now + SLOT_WITHIN)
+    return taken[0] if taken else None
+
+
+def line_up(operational_endpoint_id: str, number: int, rate: int, start: datetime) -> list[datetime]:
+    """`number` places in the line, an interval apart, the first at `start` or behind whoever is in line."""
+    while (places := _advance("line_ends_at", operational_endpoint_id, number, rate, start)) is None:
+        continue  # the line ended, or began, between the two writes
+    return places
+
+
+def _advance(
+    clock: Clock, operational_endpoint_id: str, number: int, rate: int, start: datetime, latest: datetime | None = None
+) -> list[datetime] | None:
+    """Moves a clock on by `number` intervals, from `start` or from where it stands; one write, or two.
+
+    None where it stands beyond `latest`, or was moved by another at the same moment.
+    """
+    interval = math.ceil(1_000_000 / rate)
+    attribute = getattr(tables.DeliveryPace, clock)
+    first, length = _microseconds(start), number * interval
+    is_behind = attribute.does_not_exist() | (attribute <= first)
+    is_ahead = (attribute > first) if latest is None else attribute.between(first + 1, _microseconds(latest))
+    for condition, moved in ((is_behind, attribute.set(first + length)), (is_ahead, attribute.add(length))):
+        item = tables.DeliveryPace(operational_endpoint_id)
+        kept = tables.DeliveryPace.expires_at.set(tables.expiry(start, _KEPT_DAYS))
+        try:
+            item.update(actions=[moved, kept], condition=condition)
+        except UpdateError as error:
+            if not tables.has_failed_condition(error):
+                raise
+            continue
+        begins = int(getattr(item, clock)) - length
+        return [_EPOCH + timedelta(microseconds=begins + n * interval) for n in range(number)]
+    return None
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)

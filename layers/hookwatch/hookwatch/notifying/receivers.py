@@ -1,0 +1,60 @@
+"""Whether the receiver behind an operational endpoint works, by how its attempts end. Written when that changes."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hookwatch import times
+from hookwatch.notifying import endpoints
+from hookwatch.notifying.attempts import Attempted
+from hookwatch.notifying.endpoints import OperationalEndpoint
+from hookwatch.notifying.retry import Delivered, GiveUp, RetryLater
+
+
+@dataclass(frozen=True, slots=True)
+class Works:
+    """It takes deliveries again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IsDead:
+    """`reason` is `gone` (it said so) or `failing` (no delivery succeeded for days)."""
+
+    reason: str
+
+
+Change = Works | Fails | IsDead
+
+
+def judge(endpoint: OperationalEndpoint, attempted: Attempted, dead_after: timedelta) -> Change | None:
+    """What an attempt changes; None where it is as it was. Pure.
+
+    Only a delivery that failed for good is held against a receiver that has been failing for `dead_after`: one event a
+    week is tried as often as it may be before its receiver is given up.
+    """
+    match attempted.verdict:
+        case Delivered():
+            return Works() if endpoint.failing_since else None
+        case GiveUp(disables_endpoint=True, reason=reason):
+            return IsDead(reason)
+        case RetryLater():
+            return None if endpoint.failing_since else Fails(attempted.attempted_at)
+    if endpoint.failing_since is None:
+        return Fails(attempted.attempted_at)
+    failing_for = attempted.attempted_at - times.from_text(endpoint.failing_since)
+    return IsDead("failing") if failing_for >= dead_after else None
+
+
+def note(endpoint: OperationalEndpoint, change: Change) -> bool:
+    """Puts it on record. Whether it was news: another attempt may have said so first."""
+    match change:
+        case Works():
+            return endpoints.end_failing(endpoint.operational_endpoint_id)
+        case Fails(since):
+            return endpoints.begin_failing(endpoint.operational_endpoint_id, since)
+        case IsDead(reason):
+            return endpoints.disable(endpoint.operational_endpoint_id, reason)

@@ -1,0 +1,52 @@
+"""`python -m hookwatch.operating redrive|reemit`: see docs/operations.md."""
+
+import argparse
+import sys
+from datetime import datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hookwatch.operating.deployment import Deployment, NotFound
+from hookwatch.operating.redriving import SOURCES, redrive
+from hookwatch.operating.reemitting import reemit
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m hookwatch.operating")
+    parser.add_argument("--stack", help="the name of the stack on AWS; without it, the local cloud's")
+    commands = parser.add_subparsers(dest="command", required=True)
+    redriving = commands.add_parser("redrive", help="take what lies on a dead-letter queue back")
+    redriving.add_argument("queue", choices=sorted(SOURCES))
+    reemitting = commands.add_parser("reemit", help="queue the deliveries that the emitter could not")
+    reemitting.add_argument("--since", type=moment, required=True, help="RFC 3339, e.g. 2026-11-24T06:00:00Z")
+    reemitting.add_argument("--until", type=moment)
+    reemitting.add_argument("--application-id")
+    reemitting.add_argument("--dry-run", action="store_true", help="count only")
+    asked = parser.parse_args(arguments)
+    try:
+        deployment = Deployment.named(asked.stack)
+        if asked.command == "redrive":
+            print(f"{redrive(deployment, asked.queue, progress)} messages taken back from {asked.queue}")
+            return 0
+        request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
+        events, deliveries = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
+    except (BotoCoreError, ClientError, NotFound, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{events} events looked at, {deliveries} deliveries {'to queue' if asked.dry_run else 'queued'}")
+    return 0
+
+
+def moment(text: str) -> str:
+    """RFC 3339 with a time zone; argparse says so of any other."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError
+    return text
+
+
+def progress(text: str) -> None:
+    print(f"… {text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

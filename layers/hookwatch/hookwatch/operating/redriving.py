@@ -1,0 +1,74 @@
+"""Takes what lies on a dead-letter queue back to where it can be processed."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from hookwatch.operating.deployment import Deployment
+from hookwatch.operating.reemitting import reemit
+
+SOURCES = {
+    "SignalsDeadLetters": "Signals",
+    "DeliveriesDeadLetters": "Deliveries",
+    "RetriesDeadLetters": "Retries",
+    "EmitterFailures": None,  # not messages but ids, or times, of events: the reemitter takes them
+}
+_HIDDEN_SECONDS = 120
+_DETECTED_EARLIER = timedelta(hours=1)  # an event is written after it was detected: by the backlog of SIGNALS
+
+
+def redrive(deployment: Deployment, queue: str, progress: Callable[[str], None]) -> int:
+    """How many messages were taken back; each is deleted when it is safe elsewhere. What returns meanwhile is left."""
+    done = 0
+    for message in _taken(deployment, queue):
+        source = SOURCES[queue]
+        if source is None:
+            reemit(deployment, _events_of(json.loads(message["Body"])), lambda _: None)
+        else:
+            _send(deployment, source, message)
+        url = deployment.queue_url(queue)
+        deployment.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        done += 1
+        progress(f"{done} messages")
+    return done
+
+
+def _taken(deployment: Deployment, queue: str) -> Iterator[dict[str, Any]]:
+    """As many messages as lie there now: one that fails at once must not be taken back for ever."""
+    sqs, url = deployment.client("sqs"), deployment.queue_url(queue)
+    name = "ApproximateNumberOfMessages"
+    left = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+    while left > 0:
+        messages = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=min(10, left),
+            VisibilityTimeout=_HIDDEN_SECONDS,
+            WaitTimeSeconds=2,
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages")
+        if not messages:
+            return
+        left -= len(messages)
+        yield from messages
+
+
+def _send(deployment: Deployment, queue: str, message: dict[str, Any]) -> None:
+    attributes = message["Attributes"]
+    names = ("MessageGroupId", "MessageDeduplicationId")
+    deployment.client("sqs").send_message(
+        QueueUrl=deployment.queue_url(queue),
+        MessageBody=message["Body"],
+        **{name: attributes[name] for name in names if name in attributes},
+    )
+
+
+def _events_of(failure: dict[str, Any]) -> dict[str, Any]:
+    """The request for what a message of EMITTER FAILURES stands for: one event that the emitter put aside, or the batch
+    of a stream that Lambda gave up (Lambda, on-failure destination of a DynamoDB stream: no payload, only times)."""
+    if "event_id" in failure:
+        return {"event_ids": [failure["event_id"]]}
+    batch = failure["DDBStreamBatchInfo"]
+    first = datetime.fromisoformat(batch["approximateArrivalOfFirstRecord"]) - _DETECTED_EARLIER
+    last = datetime.fromisoformat(batch["approximateArrivalOfLastRecord"]) + timedelta(minutes=1)
+    return {"since": first.isoformat(), "until": last.isoformat()}
