@@ -132,6 +132,18 @@ class Aws:
                 )
         return taken
 
+    def renew(self, *queues: str) -> None:
+        """Makes queues anew: empty, of what is hidden or delayed too. (SQS purges one only every 60 seconds.)"""
+        for queue in queues:
+            self.client("sqs").delete_queue(QueueUrl=self.queue_urls[queue])
+            self.client("sqs").create_queue(QueueName=queue)
+
+    def waiting(self, queue: str) -> int:
+        """How many messages are on a queue, in sight or delayed."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+        answer = self.client("sqs").get_queue_attributes(QueueUrl=self.queue_urls[queue], AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
     def _make_tables(self, resources: dict[str, Any]) -> None:
         for name, resource in resources.items():
             if resource["Type"] == "AWS::DynamoDB::Table":

@@ -27,7 +27,7 @@ def register(aws: Aws, url: str, **fields: Any) -> str:
     endpoints.create(
         OperationalEndpoint(
             operational_endpoint_id=operational_endpoint_id,
-            application_id="shop",
+            application_id=fields.pop("application_id", "shop"),
             url=url,
             credentials=credentials.encrypt(Credentials((SECRET,), HEADERS), operational_endpoint_id, encryption),
             created_at="2026-11-23T10:00:00.000Z",

@@ -26,15 +26,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(autouse=True)
 def empty_queues(aws: Aws) -> None:
-    aws.take("Retries")
-    aws.take("DeliveriesDeadLetters")
-
-
-def delayed(aws: Aws) -> int:
-    """How many messages wait on RETRIES before they are seen for the first time."""
-    name = "ApproximateNumberOfMessagesDelayed"
-    answer = aws.client("sqs").get_queue_attributes(QueueUrl=aws.queue_urls["Retries"], AttributeNames=[name])
-    return int(answer["Attributes"][name])
+    aws.renew("Retries", "DeliveriesDeadLetters")
 
 
 def due_now(aws: Aws, delivery_event_id: str, attempt_key: str) -> None:
@@ -74,13 +66,12 @@ def test_a_delivery_arrives_verified_and_is_on_record(aws: Aws, receiver: Receiv
     ],
 )
 def test_what_an_answer_means(aws: Aws, status: int, recorded: str, retries: bool) -> None:
-    waiting = delayed(aws)
     with Receiver(lambda _body, _attempt: status) as receiver:
         delivery = owed(register_receiver(aws, receiver))
         assert deliver(aws, record(delivery)) == []
     assert [attempt["status"] for attempt in attempts(aws, delivery)] == [recorded]
     assert len(receiver.receipts) == 1
-    assert delayed(aws) - waiting == int(retries)
+    assert aws.waiting("Retries") == int(retries)
 
 
 def test_a_410_disables_the_endpoint(aws: Aws) -> None:
