@@ -159,7 +159,7 @@ def test_attempts_are_listed_by_endpoint_newest_first_by_page_and_by_status(aws:
             deliver(aws, record(delivery))
         due_now(aws, deliveries[0].event_id, attempts(aws, deliveries[0])[0]["attempt_key"])
         deliver(aws, received(aws, deliveries[0], "Retries"))
-    path, found, cursor = f"{path_of(endpoint)}/attempts", [], None
+    path, found, cursor = f"{path_of(endpoint)}/attempts", list[dict[str, Any]](), None
     while True:
         page = call(aws, "GET", path, limit="2", **({"cursor": cursor} if cursor else {}))[1]
         found, cursor = [*found, *page["data"]], page["next_cursor"]
