@@ -41,12 +41,19 @@ def deliver(message: Message) -> None:
             message.come_back_after(delay)
         case Post(number):
             endpoint = find_endpoint(delivery)
-            match pacing.turn(endpoint, times.now()):
+            match turn(message, endpoint):
                 case Wait(delay):
                     message.come_back_after(delay)
                 case Go(after):
                     sleep(after)
                     attempt(message, number, endpoint)
+
+
+def turn(message: Message, endpoint: OperationalEndpoint | None) -> Go | Wait:
+    """What became risky after it was queued goes over to RETRIES before it can hang here."""
+    if endpoint and not message.is_retry and message.delivery.is_risky(endpoint):
+        return Wait(timedelta())
+    return pacing.turn(endpoint, times.now())
 
 
 def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:

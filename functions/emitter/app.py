@@ -1,5 +1,6 @@
 """OperationalEvent stream → DELIVERIES, RETRIES."""
 
+from collections import Counter
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -47,5 +48,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             emission.put_failure(event_id, repr(error))
     emission.put(all_owed)
     metrics.add_metric("DeliveriesQueued", MetricUnit.Count, len(all_owed))
-    for each in all_owed:
-        logger.info("delivery queued", event_id=each.delivery.event_id, delivery_id=each.delivery.delivery_id)
+    for event_id, number in Counter(each.delivery.event_id for each in all_owed).items():
+        logger.info("an event is on its way", event_id=event_id, deliveries=number)

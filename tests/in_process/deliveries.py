@@ -28,6 +28,7 @@ def register(aws: Aws, url: str, **fields: Any) -> str:
         OperationalEndpoint(
             operational_endpoint_id=operational_endpoint_id,
             application_id=fields.pop("application_id", "shop"),
+            has_succeeded=fields.pop("has_succeeded", True),
             url=url,
             credentials=credentials.encrypt(Credentials((SECRET,), HEADERS), operational_endpoint_id, encryption),
             created_at="2026-11-23T10:00:00.000Z",
@@ -39,6 +40,7 @@ def register(aws: Aws, url: str, **fields: Any) -> str:
 
 
 def register_receiver(aws: Aws, receiver: Receiver, **fields: Any) -> str:
+    """One that is known to work, unless `fields` say otherwise."""
     receiver.secret = SECRET
     return register(aws, receiver.url, **fields)
 

@@ -30,6 +30,7 @@ def register(application_id: str, **fields: Any) -> str:
             credentials=(b"secret",),
             created_at="2026-11-23T10:00:00.000Z",
             updated_at="2026-11-23T10:00:00.000Z",
+            has_succeeded=True,
             **fields,
         )
     )

@@ -56,14 +56,37 @@ def test_the_first_failure_is_noted_and_a_success_ends_it(aws: Aws) -> None:
 
 def test_what_is_owed_to_a_receiver_that_fails_goes_straight_to_retries(aws: Aws) -> None:
     shop = unique("shop")
-    works, fails = (register(aws, "https://ops.example.com/", application_id=shop) for _ in range(2))
+    works, fails = (
+        register(aws, "https://ops.example.com/", application_id=shop, has_succeeded=True) for _ in range(2)
+    )
     assert emit(aws, *records(aws, shop, 3)) == (6, 0)
     endpoints.begin_failing(fails, datetime.now(UTC))
     aws.invoke("emitter", {"Records": records(aws, shop, 3)})
     assert {each["operational_endpoint_id"] for each in bodies(aws, "Deliveries")} == {works}
     assert [each["operational_endpoint_id"] for each in bodies(aws, "Retries")] == [fails] * 3
-    endpoints.end_failing(fails)
+    endpoints.succeed(fails)
     assert emit(aws, *records(aws, shop, 3)) == (6, 0)
+
+
+def test_what_is_owed_to_a_receiver_that_never_answered_goes_there_too_until_it_has(aws: Aws) -> None:
+    shop = unique("shop")
+    with Receiver() as receiver:
+        name = register_receiver(aws, receiver, application_id=shop, has_succeeded=False)
+        aws.invoke("emitter", {"Records": records(aws, shop)})
+        [message] = aws.take("Retries")
+        assert deliver(aws, message) == []
+        assert endpoints.get(name).has_succeeded
+    assert emit(aws, *records(aws, shop, 3)) == (3, 0)
+
+
+def test_what_became_risky_on_its_way_goes_over_to_retries_without_an_attempt(aws: Aws) -> None:
+    with Receiver() as receiver:
+        delivery = owed(register_receiver(aws, receiver, failing_since="2026-11-23T10:00:00.000Z"))
+        assert deliver(aws, record(delivery)) == []
+        assert (receiver.receipts, attempts(aws, delivery)) == ([], [])
+        [message] = aws.take("Retries")
+        assert deliver(aws, message) == []
+    assert len(receiver.accepted()) == 1
 
 
 def test_a_first_attempt_on_retries_is_made_at_once(aws: Aws) -> None:
@@ -78,13 +101,13 @@ def test_a_receiver_that_failed_for_five_days_is_disabled_when_a_delivery_is_exh
     with Receiver(lambda _body, _attempt: 500) as receiver:
         name = register_receiver(aws, receiver, failing_since=since, retry_schedule=(timedelta(seconds=1),))
         delivery = owed(name)
-        deliver(aws, record(delivery))
+        deliver(aws, received(aws, delivery, "Retries"))
         assert endpoints.get(name).is_enabled
         due_now(aws, delivery.event_id, attempts(aws, delivery)[0]["attempt_key"])
         deliver(aws, received(aws, delivery, "Retries"))
         assert (endpoints.get(name).is_enabled, endpoints.get(name).disabled_reason) == (False, "failing")
         rest = owed(name)
-        deliver(aws, record(rest))
+        assert deliver(aws, record(rest)) == []
     assert len(receiver.receipts) == 2
     assert attempts(aws, rest)[0]["status"] == "cancelled"
 

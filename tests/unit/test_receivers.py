@@ -16,7 +16,7 @@ FIVE_DAYS = timedelta(days=5)
 LATER = RetryLater(timedelta(seconds=5))
 
 
-def judge(verdict: Verdict, failing_for: timedelta | None) -> Change | None:
+def judge(verdict: Verdict, failing_for: timedelta | None, *, has_succeeded: bool = True) -> Change | None:
     endpoint = OperationalEndpoint(
         operational_endpoint_id="oep",
         application_id="shop",
@@ -24,6 +24,7 @@ def judge(verdict: Verdict, failing_for: timedelta | None) -> Change | None:
         credentials=(),
         created_at="2026-01-01T00:00:00.000Z",
         updated_at="2026-01-01T00:00:00.000Z",
+        has_succeeded=has_succeeded,
         failing_since=None if failing_for is None else times.to_text(START - failing_for),
     )
     return receivers.judge(endpoint, Attempted(1, None, verdict, START, timedelta()), FIVE_DAYS)
@@ -47,3 +48,8 @@ def judge(verdict: Verdict, failing_for: timedelta | None) -> Change | None:
 )
 def test_what_an_attempt_changes(verdict: Verdict, failing_for: timedelta | None, expected: Change | None) -> None:
     assert judge(verdict, failing_for) == expected
+
+
+def test_the_first_success_is_news_and_a_failure_before_it_is_too() -> None:
+    assert judge(Delivered(), None, has_succeeded=False) == Works()
+    assert judge(LATER, None, has_succeeded=False) == Fails(START)

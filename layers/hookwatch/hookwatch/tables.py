@@ -117,7 +117,9 @@ class OperationalEndpoint(Model):
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     disabled_reason = UnicodeAttribute(null=True)
-    failing_since = UnicodeAttribute(null=True)  # written by the delivery function, and only when it changes
+    # What deliveries taught, written by the delivery function and only when it changes.
+    has_succeeded = BooleanAttribute(default=False)
+    failing_since = UnicodeAttribute(null=True)
     by_application = _EndpointsOfApplication()
 
 

@@ -99,10 +99,13 @@ def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndp
         credentials=credentials.encrypt(replace(known, headers=headers), operational_endpoint_id, encryption),
         updated_at=endpoints.next_update(old),
         disabled_reason=None if body.is_enabled else old.disabled_reason,
-        failing_since=old.failing_since if old.is_enabled and body.url == old.url else None,
         **_plain(body),
     )
-    endpoints.replace(old, new)
+    if (body.is_enabled and not old.is_enabled) or body.url != old.url:
+        new = replace(new, has_succeeded=False, failing_since=None)
+        endpoints.replace(old, new, forgets=True)
+    else:
+        endpoints.replace(old, new)
     return view(new)
 
 

@@ -55,7 +55,7 @@ class Emission:
         ]
 
     def put(self, owed: Collection[Owed]) -> None:
-        """All of it on the queues: on RETRIES what has a place in a line ahead, and what goes to a receiver that fails.
+        """All of it on the queues: on RETRIES what has a place in a line ahead, and what goes to a doubtful receiver.
 
         Raises:
             queue.Unsent, botocore.exceptions.ClientError, BotoCoreError: some may not be there.
@@ -63,8 +63,8 @@ class Emission:
         first: list[Delivery] = []
         later: list[Delivery] = []
         for each in _placed(owed):
-            waits = each.delivery.comes_at is not None or each.endpoint.failing_since is not None
-            (later if waits else first).append(each.delivery)
+            goes_to_retries = each.delivery.comes_at is not None or each.delivery.is_risky(each.endpoint)
+            (later if goes_to_retries else first).append(each.delivery)
         self._outbox.put(first, later)
 
     def put_failure(self, event_id: str, reason: str) -> None:

@@ -14,14 +14,14 @@ from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 
 _CACHED_AT_MOST = 10_000
-# The key and the indexes do not change, nor does what is the delivery function's.
-_NOT_REPLACED = {"operational_endpoint_id", "failing_since"}
+_TAUGHT = {"has_succeeded", "failing_since"}
 
 
 @dataclass(frozen=True, slots=True)
 class OperationalEndpoint:
     """`credentials` are ciphertexts; `filter_types` () means every type; `rate_limit` is in deliveries a second;
-    `retry_schedule` None means the deployment's. Since `failing_since` no delivery has succeeded."""
+    `retry_schedule` None means the deployment's. Deliveries taught whether one `has_succeeded` at its URL, and since when
+    none has (`failing_since`)."""
 
     operational_endpoint_id: str
     application_id: str
@@ -38,7 +38,13 @@ class OperationalEndpoint:
     metadata: dict[str, Any] = field(default_factory=dict)
     header_names: tuple[str, ...] = ()
     disabled_reason: str | None = None
+    has_succeeded: bool = False
     failing_since: str | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its receiver may well hang: its last attempt failed, or none has succeeded yet."""
+        return self.failing_since is not None or not self.has_succeeded
 
 
 def create(endpoint: OperationalEndpoint) -> None:
@@ -57,21 +63,22 @@ def get(operational_endpoint_id: str) -> OperationalEndpoint:
     return endpoint
 
 
-def replace(old: OperationalEndpoint, new: OperationalEndpoint) -> None:
-    """Puts `new` in the place of `old`, if nobody else did so meanwhile. `failing_since`, which is the delivery
-    function's, is left alone, or forgotten where `new` has none.
+def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool = False) -> None:
+    """Puts `new` in the place of `old`, if nobody else did so meanwhile. What deliveries taught is left as it is, for the
+    delivery function may be writing it, or is forgotten.
 
     Raises:
         errors.Problem: 409, somebody did.
     """
     table, item = tables.OperationalEndpoint, _to_item(new)
-    written = {name: attribute for name, attribute in item.get_attributes().items() if name not in _NOT_REPLACED}
+    kept = {"operational_endpoint_id", *_TAUGHT}
+    written = {name: attribute for name, attribute in item.get_attributes().items() if name not in kept}
     actions: list[Action] = [
         attribute.remove() if getattr(item, name) is None else attribute.set(getattr(item, name))
         for name, attribute in written.items()
     ]
-    if new.failing_since is None:
-        actions.append(table.failing_since.remove())
+    if forgets:
+        actions += [table.failing_since.remove(), table.has_succeeded.set(False)]
     try:
         item.update(actions=actions, condition=table.updated_at == old.updated_at)
     except UpdateError as error:
@@ -118,10 +125,14 @@ def begin_failing(operational_endpoint_id: str, since: datetime) -> bool:
     )
 
 
-def end_failing(operational_endpoint_id: str) -> bool:
-    """False where nothing of the kind is noted."""
+def succeed(operational_endpoint_id: str) -> bool:
+    """Notes that a delivery succeeded. False where that is noted already, or it is gone."""
     table = tables.OperationalEndpoint
-    return _update(operational_endpoint_id, [table.failing_since.remove()], table.failing_since.exists())
+    return _update(
+        operational_endpoint_id,
+        [table.failing_since.remove(), table.has_succeeded.set(True)],
+        table.failing_since.exists() | (table.has_succeeded == False),  # noqa: E712  # builds a condition expression
+    )
 
 
 def _update(operational_endpoint_id: str, actions: list[Action], condition: Condition) -> bool:
@@ -189,6 +200,7 @@ def _to_item(endpoint: OperationalEndpoint) -> tables.OperationalEndpoint:
         created_at=endpoint.created_at,
         updated_at=endpoint.updated_at,
         disabled_reason=endpoint.disabled_reason,
+        has_succeeded=endpoint.has_succeeded,
         failing_since=endpoint.failing_since,
     )
 
@@ -212,5 +224,6 @@ def from_item(item: tables.OperationalEndpoint) -> OperationalEndpoint:
         metadata=item.metadata,
         header_names=tuple(item.header_names),
         disabled_reason=item.disabled_reason,
+        has_succeeded=item.has_succeeded,
         failing_since=item.failing_since,
     )

@@ -18,7 +18,9 @@ from aws_lambda_powertools import Logger
 from msgspec.structs import replace
 
 from hookwatch import times
+from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.signing import SealKeys
+from hookwatch.operational_events import TEST
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 logger = Logger()
 
 _BATCH_MESSAGES = 10  # SQS SendMessageBatch, and what Lambda hands out without a batch window
+_BATCHES_AT_ONCE = 8  # a hundred events to a hundred endpoints are a thousand batches
 _BATCH_BYTES = 250_000  # SQS takes 1 MiB; older regions 256 KiB
 _LONGEST_DELAY = timedelta(minutes=15)  # SQS DelaySeconds
 _LONGEST_HIDING = timedelta(hours=11, minutes=59)  # SQS hides for 12 h, counted from the receipt
@@ -62,6 +65,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             body=body,
             application_id=application_id,
         )
+
+    def is_risky(self, endpoint: OperationalEndpoint) -> bool:
+        """Whether it may well hang, and so is for RETRIES. A test is one POST, and somebody waits for it."""
+        return endpoint.is_doubtful and self.event_type != TEST
 
     def ids(self) -> dict[str, Any]:
         """What a log line needs to be found by."""
@@ -101,6 +108,7 @@ class Outbox:
         self._retries_url = retries_url
         self._failures_url = failures_url
         self._sqs: SQSClient = boto3.client("sqs")
+        self._threads = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="outbox")
 
     def put(self, first: Iterable[Delivery], later: Iterable[Delivery]) -> None:
         """All of them: `first` on DELIVERIES, and on RETRIES `later`, which wait or whose receivers fail.
@@ -108,11 +116,18 @@ class Outbox:
         Raises:
             Unsent, botocore.exceptions.ClientError, BotoCoreError: some may not be there.
         """
-        for url, deliveries in ((self._deliveries_url, first), (self._retries_url, later)):
-            for batch in _batches(deliveries):
-                answer = self._sqs.send_message_batch(QueueUrl=url, Entries=batch)
-                if failed := answer.get("Failed"):
-                    raise Unsent(f"{len(failed)} of {len(batch)} deliveries: {failed[0].get('Code')}")
+        batches = [
+            (url, batch)
+            for url, deliveries in ((self._deliveries_url, first), (self._retries_url, later))
+            for batch in _batches(deliveries)
+        ]
+        for sent in [self._threads.submit(self._send, *each) for each in batches]:
+            sent.result()
+
+    def _send(self, url: str, batch: list["SendMessageBatchRequestEntryTypeDef"]) -> None:
+        answer = self._sqs.send_message_batch(QueueUrl=url, Entries=batch)
+        if failed := answer.get("Failed"):
+            raise Unsent(f"{len(failed)} of {len(batch)} deliveries: {failed[0].get('Code')}")
 
     def put_failure(self, event_id: str, reason: str) -> None:
         """An event that can't be made into deliveries, on EMITTER FAILURES."""
@@ -155,7 +170,7 @@ class Message:
         self.message_id: str = record["messageId"]
         self.stays = False
         self._receipt_handle: str = record["receiptHandle"]
-        self._is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
+        self.is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
         self._retries_url = retries_url
 
@@ -164,7 +179,7 @@ class Message:
 
         What SQS does not hide for so long comes back sooner, and is then hidden for the rest.
         """
-        if self._is_retry:
+        if self.is_retry:
             self._sqs.change_message_visibility(
                 QueueUrl=self._retries_url,
                 ReceiptHandle=self._receipt_handle,

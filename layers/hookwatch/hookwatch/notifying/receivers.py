@@ -12,7 +12,7 @@ from hookwatch.notifying.retry import Delivered, GiveUp, RetryLater
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """It takes deliveries again."""
+    """It takes deliveries, for the first time or again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def judge(endpoint: OperationalEndpoint, attempted: Attempted, dead_after: timed
     """
     match attempted.verdict:
         case Delivered():
-            return Works() if endpoint.failing_since else None
+            return Works() if endpoint.is_doubtful else None
         case GiveUp(disables_endpoint=True, reason=reason):
             return IsDead(reason)
         case RetryLater():
@@ -53,7 +53,7 @@ def note(endpoint: OperationalEndpoint, change: Change) -> bool:
     """Puts it on record. Whether it was news: another attempt may have said so first."""
     match change:
         case Works():
-            return endpoints.end_failing(endpoint.operational_endpoint_id)
+            return endpoints.succeed(endpoint.operational_endpoint_id)
         case Fails(since):
             return endpoints.begin_failing(endpoint.operational_endpoint_id, since)
         case IsDead(reason):
