@@ -35,7 +35,8 @@ class Isolation:
 
 
 def measure(stack: Stack, *, turning: bool = False) -> Isolation:
-    api, shop, hang = Api(stack), f"shop-{uuid.uuid4().hex[:12]}", threading.Event()
+    api, hang = Api(stack), threading.Event()
+    shop, neighbour = (f"shop-{uuid.uuid4().hex[:12]}" for _ in range(2))
     hang.set()
     with ExitStack() as opened, Receiver() as healthy:
         opened.enter_context(_few_retries(stack))
@@ -43,20 +44,20 @@ def measure(stack: Stack, *, turning: bool = False) -> Isolation:
         _register(api, shop, healthy.url)
         _latencies(api, shop, healthy, events=20)  # everything is warm
         alone = _p95(_latencies(api, shop, healthy))
-        names = [_register(api, shop, url) for url in urls]
-        first_contact = _p95(_latencies(api, shop, healthy))
+        names = [_register(api, neighbour, url) for url in urls]
+        first_contact = _p95(_latencies(api, shop, healthy, neighbour))
         _wait_until(lambda: all(api.get(f"/{name}").json()["failing_since"] for name in names))
-        beside = _p95(_latencies(api, shop, healthy))
+        beside = _p95(_latencies(api, shop, healthy, neighbour))
         for name in names:
             api.delete(f"/{name}")
         if not turning:
             return Isolation(alone, first_contact, beside)
         hang.clear()
-        names = [_register(api, shop, url) for url in urls]
-        _latencies(api, shop, healthy, events=1)
+        names = [_register(api, neighbour, url) for url in urls]
+        _latencies(api, shop, healthy, neighbour, events=1)
         _wait_until(lambda: all(api.get(f"/{name}/attempts", status="delivered").json()["data"] for name in names))
         hang.set()
-        turned = _p95(_latencies(api, shop, healthy))
+        turned = _p95(_latencies(api, shop, healthy, neighbour))
         for name in names:
             api.delete(f"/{name}")
         return Isolation(alone, first_contact, beside, turned)
@@ -104,13 +105,19 @@ def _register(api: Api, shop: str, url: str) -> str:
     return str(api.post("", {"application_id": shop, "url": url}).json()["operational_endpoint_id"])
 
 
-def _latencies(api: Api, shop: str, receiver: Receiver, *, events: int = EVENTS) -> list[float]:
+def _latencies(
+    api: Api, shop: str, receiver: Receiver, neighbour: str | None = None, *, events: int = EVENTS
+) -> list[float]:
+    """While a tenth as many events happen to a neighbour: twice what its hanging receivers keep RETRIES busy with."""
     accepted: dict[str, float] = {}
     already = len(receiver.receipts)
-    for _ in range(events):
+    for number in range(events):
         started, endpoint_id = time.monotonic(), uuid.uuid4().hex
         now = datetime.now(UTC).isoformat()
-        api.post_signals(shop, [{"type": "endpoint.created", "endpoint_id": endpoint_id, "occurred_at": now}])
+        signals = [{"type": "endpoint.created", "endpoint_id": endpoint_id, "occurred_at": now}]
+        if neighbour and number % 10 == 0:
+            api.post_signals(neighbour, signals)
+        api.post_signals(shop, signals)
         accepted[endpoint_id] = time.time()
         time.sleep(max(0.0, EVERY - (time.monotonic() - started)))
     if not receiver.wait_until(lambda: len(receiver.receipts) >= already + events, KNOWN_WITHIN):

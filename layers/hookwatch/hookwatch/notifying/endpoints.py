@@ -20,8 +20,8 @@ _TAUGHT = {"has_succeeded", "failing_since"}
 @dataclass(frozen=True, slots=True)
 class OperationalEndpoint:
     """`credentials` are ciphertexts; `filter_types` () means every type; `rate_limit` is in deliveries a second;
-    `retry_schedule` None means the deployment's. Deliveries taught whether one `has_succeeded` at its URL, and since when
-    none has (`failing_since`)."""
+    `retry_schedule` None means the deployment's. Deliveries taught whether one `has_succeeded` at its URL, and since
+    when none has (`failing_since`)."""
 
     operational_endpoint_id: str
     application_id: str
@@ -64,8 +64,8 @@ def get(operational_endpoint_id: str) -> OperationalEndpoint:
 
 
 def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool = False) -> None:
-    """Puts `new` in the place of `old`, if nobody else did so meanwhile. What deliveries taught is left as it is, for the
-    delivery function may be writing it, or is forgotten.
+    """Puts `new` in the place of `old`, if nobody else did so meanwhile. What deliveries taught is left as it is, for
+    the delivery function may be writing it, or is forgotten.
 
     Raises:
         errors.Problem: 409, somebody did.

@@ -7,6 +7,7 @@ retries.
 
 import hashlib
 import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -223,13 +224,25 @@ class Messages:
         return messages, len(event["Records"]) - len(messages)
 
     def process(self, messages: list[Message], work: Callable[[Message], None]) -> dict[str, Any]:
-        """Works on all at the same time. Lambda's partial batch response: what raised, or waits hidden, stays."""
-        under_way = [(message, self._threads.submit(work, message)) for message in messages]
-        for message, future in under_way:
-            if error := future.exception():
-                message.stays = True
-                logger.error("a delivery could not be processed", **message.delivery.ids(), exc_info=error)
+        """Works on all at the same time, but on a copy when its first is done, so that it sees what that recorded.
+        Lambda's partial batch response: what raised, or waits hidden, stays."""
+        for wave in _waves(messages):
+            under_way = [(message, self._threads.submit(work, message)) for message in wave]
+            for message, future in under_way:
+                if error := future.exception():
+                    message.stays = True
+                    logger.error("a delivery could not be processed", **message.delivery.ids(), exc_info=error)
         return {"batchItemFailures": [{"itemIdentifier": message.message_id} for message in messages if message.stays]}
+
+
+def _waves(messages: list[Message]) -> Iterable[list[Message]]:
+    """No two copies of a delivery in one."""
+    waves: dict[int, list[Message]] = defaultdict(list)
+    copies: Counter[str] = Counter()
+    for message in messages:
+        waves[copies[message.delivery.delivery_id]].append(message)
+        copies[message.delivery.delivery_id] += 1
+    return waves.values()
 
 
 def _sealed(body: str, keys: SealKeys) -> Delivery | None:
