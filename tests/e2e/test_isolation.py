@@ -1,7 +1,7 @@
 """Receivers that hang do not hold up the healthy: measured in one run, as a ratio. `make bench` prints the figures."""
 
 from tests.local_cloud.cloud import Stack
-from tests.local_cloud.isolation import measure
+from tests.performance.isolation import measure
 
 
 def test_twenty_endpoints_that_hang_leave_a_healthy_ones_latency_as_it_was(stack: Stack) -> None:

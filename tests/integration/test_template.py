@@ -1,6 +1,7 @@
 """What template.yaml promises and the local cloud cannot show."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.in_process.aws import ROOT
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+DEAD_LETTERS = ("SignalsDeadLetters", "DeliveriesDeadLetters", "RetriesDeadLetters", "EmitterFailures")
 FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if (path / "app.py").exists())
 
 
@@ -70,6 +72,51 @@ def test_a_queue_hides_a_message_for_six_times_as_long_as_a_function_may_run() -
     timeout = TEMPLATE["Globals"]["Function"]["Timeout"]
     for name in ("Signals", "Deliveries", "Retries"):
         assert RESOURCES[name]["Properties"]["VisibilityTimeout"] >= 6 * timeout
+
+
+def test_a_delivery_may_be_received_far_more_often_than_waiting_takes() -> None:
+    """It is hidden for up to 12 hours at a time, 14 days long; each is a receive."""
+    receives = RESOURCES["Retries"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    assert receives >= 10 * 14 * 24 / 12
+
+
+def test_first_attempts_and_retries_have_a_concurrency_each() -> None:
+    limits = {
+        name: RESOURCES[name]["Properties"]["ScalingConfig"]["Fn::If"][1]["MaximumConcurrency"]["Ref"]
+        for name in ("DeliverySource", "RetrySource")
+    }
+    assert limits == {"DeliverySource": "DeliveryConcurrency", "RetrySource": "RetryConcurrency"}
+
+
+def test_every_alarm_says_what_it_means_where_to_read_on_and_tells_the_topic() -> None:
+    runbook = (ROOT / "docs" / "operations.md").read_text()
+    for name, alarm in of_type("AWS::CloudWatch::Alarm").items():
+        section = re.search(r"docs/operations\.md, ([A-Z][^.]*)\.?$", alarm["AlarmDescription"].strip())
+        assert section, name
+        assert f"## {section[1]}\n" in runbook, name
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+@pytest.mark.parametrize(
+    ("queue", "metric", "below"),
+    [
+        ("Retries", "ApproximateNumberOfMessagesNotVisible", 120_000),  # SQS quotas: messages in flight
+        ("Retries", "ApproximateAgeOfOldestMessage", 1_209_600),  # its retention
+        ("Deliveries", "ApproximateAgeOfOldestMessage", 1_209_600),
+        *((queue, "ApproximateNumberOfMessagesVisible", 2) for queue in DEAD_LETTERS),
+    ],
+)
+def test_what_sqs_limits_has_an_alarm_before_it(queue: str, metric: str, below: int) -> None:
+    found = [
+        alarm
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == metric and alarm["Dimensions"][0]["Value"]["Fn::GetAtt"] == [queue, "QueueName"]
+    ]
+    assert found
+    for alarm in found:
+        threshold = alarm["Threshold"]
+        number = threshold if isinstance(threshold, int) else TEMPLATE["Parameters"][threshold["Ref"]]["Default"]
+        assert number < below
 
 
 def test_the_observer_is_told_how_signals_hands_out() -> None:

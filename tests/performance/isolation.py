@@ -1,7 +1,6 @@
-"""What twenty receivers that hang cost a healthy one, on a deployed stack. In seconds from a signal's 202 to the receiver.
+"""What twenty receivers that hang cost a healthy one: seconds from a signal's 202 to the receiver, on a deployed stack.
 
-The local queue has neither fair queues nor a limit of messages in flight: what it shows is what two queues do. On AWS fair
-queues do for first contacts what RETRIES does for the rest.
+The local queue has neither fair queues nor a limit of messages in flight: what it shows is what two queues do.
 """
 
 import socket
@@ -32,6 +31,19 @@ class Isolation:
     first_contact: float
     beside: float
     turning: float | None = None
+
+
+def tell(found: Isolation) -> None:
+    rows = {
+        "alone": found.alone,
+        f"{HANGING} that hang, met for the first time": found.first_contact,
+        f"{HANGING} that hang, and are known to fail": found.beside,
+        f"{HANGING} that worked begin to hang at once": found.turning,
+    }
+    print(f"\nA healthy receiver's p95, from a signal's 202, {EVENTS} events, {1 / EVERY:.0f} a second:\n")
+    for name, seconds in rows.items():
+        if seconds is not None:
+            print(f"  {name:40} {seconds * 1000:9,.0f} ms")
 
 
 def measure(stack: Stack, *, turning: bool = False) -> Isolation:
