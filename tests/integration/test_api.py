@@ -9,7 +9,7 @@ import pytest
 from hookwatch.catalogue import CATALOGUE
 from tests.in_process.api import BASE, call
 from tests.in_process.aws import Aws
-from tests.in_process.deliveries import deliver, owed, record
+from tests.in_process.deliveries import deliver, owed, received
 from tests.in_process.signals import attempt, created, messages, unique
 from tests.local_cloud.receiver import Receiver
 
@@ -42,7 +42,7 @@ def test_a_headers_value_is_never_returned_and_a_put_with_stars_keeps_it(aws: Aw
         body = endpoint_body(endpoint["application_id"], url=receiver.url, headers={"x-token": "***"})
         status, answer = call(aws, "PUT", path, body)
         assert (status, answer["headers"]) == (200, {"x-token": "***"})
-        deliver(aws, record(owed(endpoint["operational_endpoint_id"])))
+        deliver(aws, received(aws, owed(endpoint["operational_endpoint_id"]), "Retries"))
     [receipt] = receiver.receipts
     assert receipt.headers["x-token"] == "a-value"
     assert "x-other" not in receipt.headers
@@ -216,7 +216,7 @@ def test_attempts_are_shown_newest_first_with_what_the_receiver_said(aws: Aws) -
     [event] = call(aws, "GET", "/events", application_id=shop)[1]["data"]
     with Receiver(lambda _body, _attempt: 500) as receiver:
         endpoint = create(aws, url=receiver.url, application_id=shop)
-        deliver(aws, record(owed(endpoint["operational_endpoint_id"], event_id=event["event_id"])))
+        deliver(aws, received(aws, owed(endpoint["operational_endpoint_id"], event["event_id"]), "Retries"))
     [shown] = call(aws, "GET", f"/events/{event['event_id']}/attempts")[1]["data"]
     assert (shown["number"], shown["status"], shown["response_status_code"]) == (1, "retrying", 500)
     assert shown["next_attempt_at"] > shown["attempted_at"]

@@ -7,7 +7,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from hookwatch import tables
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.notifying import endpoints
 from tests.in_process.api import call
@@ -15,6 +14,7 @@ from tests.in_process.aws import Aws
 from tests.in_process.deliveries import attempts, deliver, owed, received, record
 from tests.in_process.signals import unique
 from tests.integration.test_api import create, endpoint_body
+from tests.integration.test_custom_events import stream_record
 from tests.integration.test_delivery import due_now
 from tests.integration.test_emitter import emit
 from tests.local_cloud.receiver import Receiver
@@ -22,12 +22,6 @@ from tests.local_cloud.receiver import Receiver
 
 def path_of(endpoint: dict[str, Any]) -> str:
     return f"/{endpoint['operational_endpoint_id']}"
-
-
-def stream_record(event_id: str) -> dict[str, Any]:
-    """As the stream hands it to the emitter."""
-    item = tables.OperationalEvent.get(event_id)
-    return {"dynamodb": {"Keys": {"event_id": {"S": event_id}}, "NewImage": item.serialize()}}
 
 
 # ── secrets ──
@@ -118,7 +112,7 @@ def test_a_test_reaches_its_endpoint_alone_whatever_types_that_asked_for(aws: Aw
     endpoint = create(aws, application_id=shop, filter_types=["endpoint.failing"])
     status, answer = call(aws, "POST", f"{path_of(endpoint)}/test")
     assert status == 202
-    [delivery] = emit(aws, stream_record(answer["event_id"]))
+    [delivery] = emit(aws, stream_record(aws, answer["event_id"]))
     assert delivery.operational_endpoint_id == endpoint["operational_endpoint_id"]
     jsonschema.validate(json.loads(delivery.body), CATALOGUE["webhook.test"].schema)
     shown = call(aws, "GET", f"/events/{answer['event_id']}")[1]
@@ -144,7 +138,7 @@ def test_a_test_goes_to_the_url_as_it_is_now_though_the_function_remembers_anoth
         call(aws, "PUT", path, endpoint_body(endpoint["application_id"], url=receiver.url))
         event_id = call(aws, "POST", f"{path}/test")[1]["event_id"]
         aws.take("Deliveries")
-        [delivery] = emit(aws, stream_record(event_id))
+        [delivery] = emit(aws, stream_record(aws, event_id))
         assert deliver(aws, record(delivery)) == []
     assert [receipt.type for receipt in receiver.receipts] == ["webhook.test"]
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookwatch.notifying import pacing
-from tests.in_process.aws import Aws
 from tests.in_process.signals import unique
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)

@@ -17,6 +17,7 @@ _REFUSED = tuple(
         ipaddress.ip_network,
         (
             "192.0.0.0/24",  # protocol assignments (RFC 6890)
+            "192.88.99.0/24",  # relays of 6to4, retired (RFC 7526)
             "2001::/23",  # protocol assignments (RFC 2928): Teredo, benchmarking, ORCHID
             "2001:db8::/32",  # documentation (RFC 3849)
             "2002::/16",  # 6to4 (RFC 3056), a retired way to reach an IPv4 address

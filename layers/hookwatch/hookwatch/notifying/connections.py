@@ -9,15 +9,14 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from datetime import timedelta
 from queue import Empty, SimpleQueue
-from time import monotonic, time
+from time import time
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -26,11 +25,11 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from hookwatch.notifying import addresses
 from hookwatch.notifying.addresses import Address
-from hookwatch.settings import Network
+from hookwatch.notifying.exchange import Unintelligible, exchange
 
 CONNECT_TIMEOUT = timedelta(seconds=3)
-ANSWER_AT_MOST = 32 * 1024  # bytes of an answer as they come: interim answers, headers, framing, body
 KEPT_RECEIVERS, KEPT_EACH = 32, 10  # a function may have 1,024 files open (Lambda quotas); ten threads post
+TRIED_AT_MOST = 4  # addresses of a name; one with thousands would have us scan somebody's ports
 IDLE_AT_MOST, AGE_AT_MOST = timedelta(seconds=60), timedelta(minutes=5)
 
 # Of an answer with broken headers it logs the URL, and many a receiver's URL is a secret.
@@ -45,78 +44,8 @@ class Unresolved(Exception):
     """The name leads nowhere, or nowhere in time."""
 
 
-class Unintelligible(Exception):
-    """What came is no HTTP, or has no end."""
-
-
 class Stale(Exception):
     """A kept connection died before the first byte of an answer: it was dead before, or the receiver hung up on it."""
-
-
-class Exchange:
-    """One POST: until when, to which networks, and what was heard. When its time is up it shuts its sockets, which
-    ends whatever read or write waits on them."""
-
-    def __init__(self, lasts: timedelta, allowed_networks: tuple[Network, ...]) -> None:
-        self.allowed_networks = allowed_networks
-        self.takes_kept = True
-        self.heard = 0
-        self._ends_at = monotonic() + lasts.total_seconds()
-        self._timer = threading.Timer(lasts.total_seconds(), self._shut)
-        self._timer.daemon = True
-        self._sockets: list[socket.socket] = []
-        self._is_shut = False
-        self._lock = threading.Lock()
-
-    @property
-    def left(self) -> float:
-        """Seconds; never zero, which a socket would take for non-blocking."""
-        return max(0.001, self._ends_at - monotonic())
-
-    @property
-    def is_over(self) -> bool:
-        return self._is_shut or monotonic() >= self._ends_at
-
-    def watch(self, sock: socket.socket) -> None:
-        with self._lock:
-            self._sockets.append(sock)
-        if self.is_over:
-            self._shut()
-
-    def let_go(self) -> bool:
-        """From here on no socket is shut, for another POST may have it. False where one was."""
-        with self._lock:
-            self._sockets.clear()
-            return not self._is_shut
-
-    def hear(self, count: int) -> None:
-        self.heard += count
-        if self.heard > ANSWER_AT_MOST:
-            raise Unintelligible("an answer without end")
-
-    def _shut(self) -> None:
-        with self._lock:
-            self._is_shut = True
-            for sock in self._sockets:
-                try:
-                    # Not SSLSocket.shutdown, which takes the TLS state away from under a reader.
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
-                except OSError:
-                    continue  # closed, or never connected: it holds up nobody
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        self._timer.start()
-        token = _exchange.set(self)
-        try:
-            yield
-        finally:
-            _exchange.reset(token)
-            self._timer.cancel()
-
-
-_exchange: ContextVar[Exchange] = ContextVar("exchange")
-exchange = _exchange.get
 
 
 def resolve(host: str, port: int, timeout: float) -> list[Address]:
@@ -178,7 +107,8 @@ class _Answer(http.client.HTTPResponse):
         except ConnectionError:
             raise  # also RemoteDisconnected, an HTTPException
         except http.client.HTTPException as error:
-            raise Unintelligible(str(error)) from error
+            if not self._wire.has_ended:
+                raise Unintelligible(str(error)) from error
         if self._wire.has_ended:  # http.client takes that for the end of the headers
             raise ConnectionResetError("the answer ends within its headers")
 
@@ -214,7 +144,7 @@ class _Guarded(HTTPConnection):
             if not addresses.is_allowed(address, exchange().allowed_networks):
                 raise Refused(str(address))
         failure: Exception = OSError("no time left")
-        for address in found:
+        for address in found[:TRIED_AT_MOST]:
             if exchange().is_over:
                 break
             try:
@@ -225,6 +155,8 @@ class _Guarded(HTTPConnection):
                 failure = error
             else:
                 sock.settimeout(_connect_timeout())  # for the whole of a TLS handshake
+                # Else the body waits, on a kept connection, until the headers are acknowledged: 40 ms.
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
         raise failure
 
@@ -300,6 +232,13 @@ class Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, ssl_context=self.tls)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:  # noqa: ARG002
+        """Without cookies, whose parser warns of what a receiver makes up."""
+        response = requests.Response()
+        response.status_code, response.raw = resp.status, resp
+        response.headers = CaseInsensitiveDict(resp.headers)
+        return response
 
     def cert_verify(self, *args: Any) -> None:
         """Nothing: what is trusted is in the context."""
