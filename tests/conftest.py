@@ -23,6 +23,7 @@ os.environ |= {
     "APPLICATION_TABLE": "Application",
     "MESSAGE_STATS_TABLE": "MessageStats",
     "DELIVERY_PACE_TABLE": "DeliveryPace",
+    "API_KEY_TABLE": "ApiKey",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)

@@ -9,8 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from hookwatch.api import (
     BASE_PATH,
     attempts,
+    authorize,
     event_types,
     events,
+    keys,
     monitored_endpoints,
     operational_endpoints,
     policies,
@@ -22,10 +24,12 @@ from hookwatch.api.problems import answer_problems
 
 logger = Logger()
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
+app.use([authorize])
 answer_problems(app)
 for routes in (
     event_types,
     events,
+    keys,
     monitored_endpoints,
     policies,
     sources,

@@ -6,18 +6,25 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch.access import keys
+from hookwatch import tables, times
+from hookwatch.access import api_keys, keys
+from hookwatch.access.keys import Identity
 from hookwatch.settings import AuthorizerSettings
 
 logger, settings = Logger(), AuthorizerSettings.from_environment()
+tables.connect(tables.ApiKey)
 
 
-def authenticate(header: str) -> keys.Identity | None:
+def authenticate(header: str) -> Identity | None:
     match keys.parse(header):
-        case (key_id, secret) if keys.is_admin(
-            key_id, secret, parameters.get_secret(settings.admin_key_secret, max_age=300)
-        ):
-            return keys.Identity(key_id, role="admin", applications=(keys.EVERY_APPLICATION,))
+        case (keys.ADMIN_KEY_ID, secret):
+            known = parameters.get_secret(settings.admin_key_secret, max_age=300)
+            return keys.ADMIN if keys.is_same(secret, known) else None
+        case (key_id, secret):
+            key = api_keys.find(key_id)
+            if key is not None and key.is_proven_by(secret):
+                api_keys.note_use(key, times.now())
+                return key.identity
     return None
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from random import random
+from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,36 +32,42 @@ messages = Messages(settings.retries_queue_url, settings.deliveries_dead_letters
 sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
 credentials = CredentialsCache(Encryption(settings.secrets_encryption_key))
+counting = Lock()
 tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.DeliveryPace)
 
 
 def deliver(message: Message) -> None:
     delivery = message.delivery
-    match retry.next_step(attempts.last(delivery), times.now(), comes_at=delivery.comes_at):
+    match retry.next_step(attempts.last(delivery), times.now()):
         case Wait(delay):
             message.come_back_after(delay)
         case Post(number):
             endpoint = find_endpoint(delivery)
             match turn(message, endpoint):
-                case Wait(delay):
-                    message.come_back_after(delay)
+                case Wait(delay, is_placed):
+                    message.come_back_after(delay, is_placed=is_placed)
                 case Go(after):
                     sleep(after)
                     attempt(message, number, endpoint)
 
 
+def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:
+    """None where there is nobody to post to any more. That is final, so it is not said from memory; and whoever asks
+    for a test has just changed something."""
+    endpoint = None if delivery.event_type == TEST else operational_endpoints.find(delivery.operational_endpoint_id)
+    if endpoint is None or not endpoint.is_enabled:
+        endpoint = endpoints.find(delivery.operational_endpoint_id)
+    return endpoint if endpoint and endpoint.is_enabled else None
+
+
 def turn(message: Message, endpoint: OperationalEndpoint | None) -> Go | Wait:
     """What became risky after it was queued goes over to RETRIES before it can hang here."""
-    if endpoint and not message.is_retry and message.delivery.is_risky(endpoint):
+    if endpoint is None:
+        return Go()
+    if not message.is_retry and message.delivery.is_risky(endpoint):
         return Wait(timedelta())
-    return pacing.turn(endpoint, times.now())
-
-
-def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:
-    """None where there is nobody to post to any more."""
-    find = endpoints.find if delivery.event_type == TEST else operational_endpoints.find
-    endpoint = find(delivery.operational_endpoint_id)
-    return endpoint if endpoint and endpoint.is_enabled else None
+    credentials.of(endpoint)  # before a slot is taken: what comes after it delays the POST
+    return pacing.turn(endpoint, times.now(), message.delivery.comes_at)
 
 
 def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None) -> None:
@@ -70,11 +77,11 @@ def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None)
     verdict = retry.judge(outcome, number, own, jitter=random())  # noqa: S311  # no secret
     attempted = Attempted(number, outcome, verdict, attempted_at, timedelta(seconds=monotonic() - started))
     logger.info("attempt", **delivery.ids(), **attempted.told())
-    metrics.add_metric("Attempts", MetricUnit.Count, 1)
+    count("Attempts" if outcome else "DeliveriesCancelled")
     if attempts.record(delivery, attempted, settings.event_retention_days):
         apply(attempted, message, endpoint)
     else:
-        metrics.add_metric("DuplicateAttempts", MetricUnit.Count, 1)
+        count("DuplicateAttempts")
         deliver(message)  # a copy was first: go by what it recorded
 
 
@@ -89,14 +96,20 @@ def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint 
         case RetryLater(delay):
             message.come_back_after(delay)
         case Exhausted():
-            metrics.add_metric("DeliveriesExhausted", MetricUnit.Count, 1)
+            count("DeliveriesExhausted")
     change = endpoint and receivers.judge(endpoint, attempted, dead_after)
     if endpoint and change and receivers.note(endpoint, change):
         logger.info("a receiver changed", **message.delivery.ids(), change=str(change))
         if isinstance(change, IsDead):
-            metrics.add_metric("OperationalEndpointsDisabled", MetricUnit.Count, 1)
+            count("OperationalEndpointsDisabled")
     if change:
         operational_endpoints.forget(message.delivery.operational_endpoint_id)
+
+
+def count(name: str) -> None:
+    """Deliveries count from threads of their own, for which Metrics is not made."""
+    with counting:
+        metrics.add_metric(name, MetricUnit.Count, 1)
 
 
 def seal_keys(*, is_fresh: bool) -> SealKeys:
@@ -109,4 +122,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """All deliveries of a batch go out at the same time."""
     batch, forged = messages.take(event, seal_keys)
     metrics.add_metric("ForgedMessages", MetricUnit.Count, forged)
+    if retries := [message.sent_at for message in batch if message.is_retry]:
+        metrics.add_metric("RetryAge", MetricUnit.Seconds, (times.now() - min(retries)).total_seconds())
     return messages.process(batch, deliver)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import event_items
-from hookwatch.notifying.emission import Emission, Owed
+from hookwatch.notifying.emission import MALFORMED, Emission, Owed
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.settings import EmitterSettings
 
@@ -17,14 +17,10 @@ logger, metrics, settings = Logger(), Metrics(), EmitterSettings.from_environmen
 emission = Emission(settings)
 
 
-# What reading and telling an event raises where its item is not what the observer writes.
-MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
-
-
 def owed(image: dict[str, Any], keys: SealKeys) -> list[Owed]:
     """What an event, as the stream holds it, is owed: nothing, while its monitored endpoint is muted."""
     event = event_items.from_image(image)
-    if emission.is_muted(event):
+    if emission.mutes.cover(event):
         metrics.add_metric("EventsMuted", MetricUnit.Count, 1)
         logger.info("an event is muted", event_id=event.event_id)
         return []
@@ -45,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
             event_id = record["dynamodb"]["Keys"]["event_id"]["S"]
             logger.exception("an event cannot be told", event_id=event_id)
             metrics.add_metric("EmitterFailures", MetricUnit.Count, 1)
-            emission.put_failure(event_id, repr(error))
+            emission.outbox.put_failure(event_id, repr(error))
     emission.put(all_owed)
     metrics.add_metric("DeliveriesQueued", MetricUnit.Count, len(all_owed))
     for event_id, number in Counter(each.delivery.event_id for each in all_owed).items():

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import event_items, tables, times
 from hookwatch.notifying import attempts
-from hookwatch.notifying.emission import Emission, Owed
+from hookwatch.notifying.emission import MALFORMED, Emission, Owed
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import OperationalEvent, detected_at
 from hookwatch.settings import EmitterSettings
@@ -41,35 +41,58 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
         return self.since is not None and is_its_application and self.since <= detected_at(event) < self.until
 
 
+class Counts(msgspec.Struct):
+    """`failed` are events that cannot be read or told; each is in the log."""
+
+    events: int = 0
+    deliveries: int = 0
+    failed: int = 0
+
+
 def still_owed(event: OperationalEvent, keys: SealKeys) -> list[Owed]:
     """What nobody has attempted yet, to the endpoints that existed by then; nothing of an event that is muted."""
     by_then = times.to_text(detected_at(event))
-    owed = [] if emission.is_muted(event) else emission.owed(event, keys)
+    owed = [] if emission.mutes.cover(event) else emission.owed(event, keys)
     owed = [each for each in owed if each.endpoint.created_at <= by_then]
     attempted = attempts.attempted_for(event.event_id) if owed else set()
     return [each for each in owed if each.delivery.operational_endpoint_id not in attempted]
 
 
+def reemit(item: tables.OperationalEvent, request: Request, keys: SealKeys, counts: Counts) -> list[Owed]:
+    """What one event is still owed. What cannot be told holds up nothing that lies behind it."""
+    try:
+        event = event_items.from_item(item)
+        if not request.is_about(event):
+            return []
+        owed = still_owed(event, keys)
+    except MALFORMED:
+        logger.exception("an event cannot be told", event_id=item.event_id)
+        counts.failed += 1
+        return []
+    counts.events, counts.deliveries = counts.events + 1, counts.deliveries + len(owed)
+    return owed
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """`{"events", "deliveries", "cursor"}`: how many were looked at and queued; a cursor where there is more."""
+    """`{"events", "deliveries", "failed", "cursor"}`: how many were looked at, queued, and could not be told; a cursor
+    where there is more."""
     request, now = msgspec.convert(event, Request), times.now().timestamp()
     keys = SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300))
-    cursor, events, queued = request.cursor, 0, 0
+    cursor, counts = request.cursor, Counts()
     while True:
         items, cursor = page(request, cursor)
-        found = [event_items.from_item(item) for item in items if item.expires_at > now]
-        about = [each for each in found if request.is_about(each)]
-        owed = [each for one in about for each in still_owed(one, keys)]
+        alive = (item for item in items if item.expires_at > now)
+        owed = [each for item in alive for each in reemit(item, request, keys, counts)]
         if not request.dry_run:
             emission.put(owed)
-        events, queued = events + len(about), queued + len(owed)
         if cursor is None or context.get_remaining_time_in_millis() < _ENDS_BEFORE_MS:
             break
-    logger.info("reemitted", events=events, deliveries=queued, cursor=cursor, dry_run=request.dry_run)
-    metrics.add_metric("DeliveriesReemitted", MetricUnit.Count, 0 if request.dry_run else queued)
-    return {"events": events, "deliveries": queued, "cursor": cursor}
+    answer = {**msgspec.structs.asdict(counts), "cursor": cursor}
+    logger.info("reemitted", **answer, dry_run=request.dry_run)
+    metrics.add_metric("DeliveriesReemitted", MetricUnit.Count, 0 if request.dry_run else counts.deliveries)
+    return answer
 
 
 def page(request: Request, cursor: str | None) -> tuple[list[tables.OperationalEvent], str | None]:

@@ -197,7 +197,7 @@ def test_what_an_emitter_that_stood_still_never_emitted_is_reemitted_and_arrives
             counted = operate(tmp_path, *asked, "--dry-run")
             assert "12 events looked at, 12 deliveries to queue" in counted.stdout, counted.stderr
             done = operate(tmp_path, *asked)
-            assert "12 events looked at, 12 deliveries queued" in done.stdout, done.stderr
+            assert "12 events looked at, 12 deliveries queued, 0 events" in done.stdout, done.stderr
             assert receiver.wait_until(lambda: len(receiver.accepted()) == 12, ARRIVES_WITHIN)
         happen(api, shop)  # behind what the stream now hands out after all
         assert receiver.wait_until(lambda: len(receiver.accepted()) == 13, ARRIVES_WITHIN)

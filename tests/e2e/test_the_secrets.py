@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.e2e.test_notifying import attempts
+from tests.e2e.test_notifying import attempts, depth, happen, stopped
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import ROOT, Stack
@@ -19,7 +19,12 @@ def test_no_secret_is_in_a_table_a_queue_a_log_an_event_or_an_error(api: Api, st
     answers: list[str] = []
     named, secrets = use_all(api, stack, answers)
     assert all(secrets.values())
-    written = [*tables(stack), *queues(stack), *logs(stack), ("cloud.log", cloud_log()), ("answers", "".join(answers))]
+    with stopped(stack, "DeliverySource"), stopped(stack, "RetrySource"):
+        api.post(f"/{named}/test", None)
+        happen(api, api.get(f"/{named}").json()["application_id"], 3)
+        assert eventually(lambda: depth(stack, "Deliveries") + depth(stack, "Retries") >= 4)
+        queued = list(queues(stack))
+    written = [*tables(stack), *queued, *logs(stack), ("cloud.log", cloud_log()), ("answers", "".join(answers))]
     assert len([place for place, content in written if content]) > 10
     found = {
         (name, place)
@@ -31,7 +36,7 @@ def test_no_secret_is_in_a_table_a_queue_a_log_an_event_or_an_error(api: Api, st
     assert not found
     # What is no secret is found: a secret would have been.
     holding_a_name = {place.split()[0] for place, content in written if named in content}
-    assert holding_a_name >= {"table", "log", "cloud.log", "answers"}
+    assert holding_a_name >= {"table", "queue", "log", "cloud.log", "answers"}
 
 
 def use_all(api: Api, stack: Stack, answers: list[str]) -> tuple[str, dict[str, str]]:

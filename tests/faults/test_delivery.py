@@ -212,7 +212,7 @@ def test_an_emitter_that_is_killed_while_it_queues_or_lines_up_queues_it_all_aga
         emission = aws.function("emitter").emission
         for client, operation in (
             (pace_client(), "dynamodb.UpdateItem"),
-            (emission._outbox._sqs, "sqs.SendMessageBatch"),
+            (emission.outbox._sqs, "sqs.SendMessageBatch"),
         ):
             with killed(client, when, operation) as kills, pytest.raises(Killed):
                 aws.invoke("emitter", batch)

@@ -1,6 +1,7 @@
 """Deliveries on their queues, and receivers registered for them."""
 
 import json
+import time
 import uuid
 from typing import Any
 
@@ -61,7 +62,7 @@ def record(delivery: Delivery | str, queue: str = "Deliveries") -> dict[str, Any
         "messageId": str(uuid.uuid4()),
         "receiptHandle": "receipt",
         "body": delivery if isinstance(delivery, str) else msgspec.json.encode(delivery).decode(),
-        "attributes": {"ApproximateReceiveCount": "1"},
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": str(int(time.time() * 1000))},
         "messageAttributes": {},
         "eventSource": "aws:sqs",
         "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:{queue}",

@@ -60,11 +60,11 @@ def test_what_is_owed_to_a_receiver_that_fails_goes_straight_to_retries(aws: Aws
         register(aws, "https://ops.example.com/", application_id=shop, has_succeeded=True) for _ in range(2)
     )
     assert emit(aws, *records(aws, shop, 3)) == (6, 0)
-    endpoints.begin_failing(fails, datetime.now(UTC))
+    endpoints.begin_failing(endpoints.get(fails), datetime.now(UTC))
     aws.invoke("emitter", {"Records": records(aws, shop, 3)})
     assert {each["operational_endpoint_id"] for each in bodies(aws, "Deliveries")} == {works}
     assert [each["operational_endpoint_id"] for each in bodies(aws, "Retries")] == [fails] * 3
-    endpoints.succeed(fails)
+    endpoints.succeed(endpoints.get(fails))
     assert emit(aws, *records(aws, shop, 3)) == (6, 0)
 
 
@@ -116,9 +116,9 @@ def test_who_enables_it_again_or_moves_it_gives_it_five_days_anew(aws: Aws) -> N
     for change in ({"is_enabled": True}, {"url": "https://ops.example.com/moved"}):
         body = {"application_id": "shop", "url": "https://ops.example.com/"}
         name = call(aws, "POST", "/", body)[1]["operational_endpoint_id"]
-        endpoints.begin_failing(name, datetime.now(UTC) - timedelta(days=6))
+        endpoints.begin_failing(endpoints.get(name), datetime.now(UTC) - timedelta(days=6))
         if "is_enabled" in change:
-            endpoints.disable(name, "failing")
+            endpoints.disable(endpoints.get(name), "failing")
         else:
             call(aws, "PUT", f"/{name}", body | {"description": "the same place"})
             assert failing_since(name)
@@ -182,7 +182,9 @@ def test_without_a_limit_no_clock_is_written(aws: Aws) -> None:
 def test_a_delivery_before_its_place_waits_and_that_is_no_attempt(aws: Aws) -> None:
     with Receiver() as receiver:
         name = register_receiver(aws, receiver, rate_limit=5)
-        delivery = replace(owed(name), comes_at=datetime.now(UTC) + timedelta(minutes=5))
+        now = datetime.now(UTC)
+        place = pacing.line_up(name, 5 * 5 * 60, 5, now)[-1]
+        delivery = replace(owed(name), comes_at=place)
         message = received(aws, delivery, "Retries")
         assert deliver(aws, message) == [message["messageId"]]
     assert receiver.receipts == []

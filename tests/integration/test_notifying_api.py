@@ -72,7 +72,7 @@ def test_a_sixth_live_secret_is_refused_unless_the_others_end_at_once(aws: Aws) 
 def test_during_the_grace_a_receiver_with_either_secret_verifies_and_after_it_with_the_new_one(aws: Aws) -> None:
     with Receiver() as receiver:
         endpoint = create(aws, url=receiver.url)
-        endpoints.succeed(endpoint["operational_endpoint_id"])
+        endpoints.succeed(endpoints.get(endpoint["operational_endpoint_id"]))
         rotated = call(aws, "POST", f"{path_of(endpoint)}/secret/rotate")[1]
         for receiver.secret in (endpoint["secret"], rotated["secret"]):
             deliver(aws, record(owed(endpoint["operational_endpoint_id"])))
@@ -149,7 +149,7 @@ def test_a_test_goes_to_the_url_as_it_is_now_though_the_function_remembers_anoth
 def test_attempts_are_listed_by_endpoint_newest_first_by_page_and_by_status(aws: Aws) -> None:
     with Receiver(lambda _body, attempt: 500 if attempt == 1 else 200) as receiver:
         endpoint = create(aws, url=receiver.url)
-        endpoints.succeed(endpoint["operational_endpoint_id"])
+        endpoints.succeed(endpoints.get(endpoint["operational_endpoint_id"]))
         deliveries = [owed(endpoint["operational_endpoint_id"]) for _ in range(3)]
         deliver(aws, *(record(delivery) for delivery in deliveries))
         due_now(aws, deliveries[0].event_id, attempts(aws, deliveries[0])[0]["attempt_key"])
@@ -179,7 +179,7 @@ def test_an_events_attempts_are_paged_filtered_and_those_to_others_hidden(aws: A
         for endpoint in (own, every):
             body = endpoint_body(endpoint["application_id"], url=receiver.url)
             call(aws, "PUT", path_of(endpoint), body)
-            endpoints.succeed(endpoint["operational_endpoint_id"])
+            endpoints.succeed(endpoints.get(endpoint["operational_endpoint_id"]))
             deliver(aws, record(owed(endpoint["operational_endpoint_id"], event_id, endpoint["application_id"])))
     path = f"/events/{event_id}/attempts"
     everything = call(aws, "GET", path)[1]

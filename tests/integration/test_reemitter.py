@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from hookwatch import event_items, tables, times
-from hookwatch.notifying import endpoints
 from hookwatch.operational_events import OperationalEvent
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import deliver, owed, record, register, register_receiver
@@ -58,12 +57,12 @@ def test_what_nobody_has_attempted_is_queued_and_asking_again_queues_it_again_un
         done, missed = (register_receiver(aws, receiver, application_id=shop) for _ in range(2))
         event_id = happened(shop)
         deliver(aws, record(owed(done, event_id)))
-        assert reemit(aws, application_id=shop) == {"events": 1, "deliveries": 1, "cursor": None}
+        assert reemit(aws, application_id=shop) == {"events": 1, "deliveries": 1, "failed": 0, "cursor": None}
         [message] = aws.take("Deliveries")
         body = json.loads(message["body"])
         assert (body["event_id"], body["operational_endpoint_id"]) == (event_id, missed)
         assert deliver(aws, message) == []
-    assert reemit(aws, application_id=shop) == {"events": 1, "deliveries": 0, "cursor": None}
+    assert reemit(aws, application_id=shop) == {"events": 1, "deliveries": 0, "failed": 0, "cursor": None}
     assert len(receiver.accepted()) == 2
 
 
@@ -98,7 +97,7 @@ def test_a_dry_run_counts_and_queues_nothing(aws: Aws) -> None:
 def test_what_is_muted_switched_off_or_not_asked_for_is_owed_nothing(aws: Aws) -> None:
     shop = unique("shop")
     register(aws, "https://ops.example.com/", application_id=shop, filter_types=("endpoint.failing",))
-    endpoints.disable(register(aws, "https://ops.example.com/", application_id=shop), "failing")
+    register(aws, "https://ops.example.com/", application_id=shop, is_enabled=False)
     happened(shop)
     assert reemit(aws, application_id=shop)["deliveries"] == 0
     register(aws, "https://ops.example.com/", application_id=shop)

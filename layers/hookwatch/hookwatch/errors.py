@@ -36,6 +36,10 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail)
 
 
+def forbidden(detail: str) -> Problem:
+    return Problem(403, "forbidden", detail)
+
+
 def too_large(detail: str) -> Problem:
     return Problem(413, "too_large", detail)
 

@@ -167,6 +167,24 @@ class OperationalAttempt(Model):
     by_operational_endpoint = _AttemptsOfEndpoint()
 
 
+class ApiKey(Model):
+    """Of a key, everything but its secret."""
+
+    class Meta(_Table):
+        table_name = environment("API_KEY_TABLE")
+
+    key_id = UnicodeAttribute(hash_key=True)
+    role = UnicodeAttribute()
+    application_ids: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute)
+    description = UnicodeAttribute(default="")
+    secret_hash = UnicodeAttribute()
+    created_at = UnicodeAttribute()
+    created_by = UnicodeAttribute()
+    last_used_at = UnicodeAttribute(null=True)
+    revoked_at = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL), once it is revoked
+
+
 class Source(Model):
     """Where a foreign platform posts its own webhooks."""
 

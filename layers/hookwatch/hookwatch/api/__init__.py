@@ -3,14 +3,18 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.request import Request
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from hookwatch import errors
+from hookwatch.access import roles
 from hookwatch.access.keys import EVERY_APPLICATION, Identity
+from hookwatch.access.roles import Decision
 
 BASE_PATH = "/api/v1/operational_webhooks"
 
@@ -18,6 +22,34 @@ BASE_PATH = "/api/v1/operational_webhooks"
 def identity_of(request: APIGatewayProxyEvent) -> Identity:
     """Who asks, as the authorizer found."""
     return Identity.from_context(request.request_context.authorizer)
+
+
+def authorize(app: APIGatewayRestResolver, next_middleware: Callable[..., Any]) -> Any:
+    """Before a route: may this role do that at all? Whose what it is about is, the route finds out.
+
+    Raises:
+        errors.Problem: 403; 404, there is no such route, or no rule for it.
+    """
+    route = _route(app.request)
+    if route not in roles.OPEN:
+        decision = roles.decide(identity_of(app.current_event), *route)
+        if decision is Decision.NOT_FOUND:
+            raise errors.not_found("route")
+        if decision is Decision.FORBIDDEN:
+            raise errors.forbidden("The role of the key does not allow this.")
+    return next_middleware(app)
+
+
+def is_visible(router: APIGatewayRouter, application_id: str) -> bool:
+    """Whether the key may do what it asks for to what belongs to the application, as was found by an id."""
+    request: Request = router.api_resolver.request  # type: ignore[union-attr]  # set by who includes the router
+    decision = roles.decide(identity_of(router.current_event), *_route(request), application_id)
+    return decision is Decision.ALLOWED
+
+
+def _route(request: Request) -> tuple[str, str]:
+    """Method and path, as the table of roles has them."""
+    return request.method, request.route
 
 
 def scope(router: APIGatewayRouter, application_id: str | None) -> str:
@@ -43,14 +75,9 @@ def implied_scope(router: APIGatewayRouter, application_id: str | None) -> str |
     if application_id is None:
         is_for_one = len(identity.applications) == 1 and identity.applications[0] != EVERY_APPLICATION
         return identity.applications[0] if is_for_one else None
-    if not identity.is_for(application_id):
+    if not is_visible(router, application_id):
         raise errors.not_found("application")
     return application_id
-
-
-def is_visible(router: APIGatewayRouter, application_id: str) -> bool:
-    """Whether the key is for the application that an item, found by its id, belongs to."""
-    return identity_of(router.current_event).is_for(application_id)
 
 
 def api_url(request: APIGatewayProxyEvent) -> str:

@@ -63,9 +63,15 @@ def list_attempts_of_endpoint(
         filter_condition=condition,
         scan_index_forward=False,
         page_size=limit,
-        limit=limit,
         last_evaluated_key=paging.start(
             cursor, "attempted_at", "event_id", "attempt_key", operational_endpoint_id=operational_endpoint_id
         ),
     )
-    return paging.page(found, lambda item: view(attempts.from_item(item)), "attempted_at", "event_id", "attempt_key")
+    return paging.page(
+        found,
+        tables.OperationalAttempt,
+        lambda item: view(attempts.from_item(item)),
+        "attempted_at",
+        "event_id",
+        "attempt_key",
+    )

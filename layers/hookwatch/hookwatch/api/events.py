@@ -79,11 +79,12 @@ def list_events(
         filter_condition=condition,
         scan_index_forward=False,
         page_size=limit,
-        limit=limit,
         last_evaluated_key=paging.start(cursor, "listed_at", "event_id", application_id=application_id),
     )
     muted = mutes.of_application(application_id)
-    return paging.page(found, lambda item: view(event_items.from_item(item), muted), "listed_at", "event_id")
+    return paging.page(
+        found, tables.OperationalEvent, lambda item: view(event_items.from_item(item), muted), "listed_at", "event_id"
+    )
 
 
 @router.post("/events")

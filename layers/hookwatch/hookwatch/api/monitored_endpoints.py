@@ -94,11 +94,12 @@ def list_monitored_endpoints(
         application_id,
         filter_condition=table.state == state if state else table.state != "deleted",
         page_size=limit,
-        limit=limit,
         last_evaluated_key=paging.start(cursor, "endpoint_id", application_id=application_id),
     )
     muted = mutes.active(application_id, times.now())
-    return paging.page(found, lambda item: view(item, muted.get(item.endpoint_id)), "endpoint_id")
+    return paging.page(
+        found, tables.MonitoredEndpoint, lambda item: view(item, muted.get(item.endpoint_id)), "endpoint_id"
+    )
 
 
 def _failing_anywhere(cursor: str | None, limit: int) -> dict[str, Any]:

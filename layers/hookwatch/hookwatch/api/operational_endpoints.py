@@ -14,7 +14,7 @@ from hookwatch.api import answer, identity_of, is_visible, paging, scope
 from hookwatch.api.operational_endpoint_body import HIDDEN, OperationalEndpointBody
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
-from hookwatch.notifying import credentials, endpoints, signing
+from hookwatch.notifying import credentials, endpoints, pacing, signing
 from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.operational_events import TEST, OperationalEvent, event_id
@@ -55,10 +55,16 @@ def list_operational_endpoints(
     found = tables.OperationalEndpoint.by_application.query(
         application_id,
         scan_index_forward=False,
-        limit=limit,
+        page_size=limit,
         last_evaluated_key=paging.start(cursor, "listed_at", "operational_endpoint_id", application_id=application_id),
     )
-    return paging.page(found, lambda item: view(endpoints.from_item(item)), "listed_at", "operational_endpoint_id")
+    return paging.page(
+        found,
+        tables.OperationalEndpoint,
+        lambda item: view(endpoints.from_item(item)),
+        "listed_at",
+        "operational_endpoint_id",
+    )
 
 
 @router.post("/")
@@ -106,6 +112,8 @@ def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndp
         endpoints.replace(old, new, forgets=True)
     else:
         endpoints.replace(old, new)
+    if new.rate_limit != old.rate_limit:
+        pacing.disband(operational_endpoint_id)
     return view(new)
 
 

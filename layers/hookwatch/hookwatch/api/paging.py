@@ -1,25 +1,33 @@
 """Lists: `{"data": […], "next_cursor": null|"…"}`."""
 
 import base64
-import binascii
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from itertools import islice
+from typing import Annotated, Any
 
 import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
 
 from hookwatch import errors
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024)]
-Item = TypeVar("Item")
+_PAGES_AT_MOST = 10
 
 
-def page(found: ResultIterator[Item], view: Callable[[Item], dict[str, Any]], *names: str) -> dict[str, Any]:
-    """What `found`, a query with a limit, holds. A cursor has the attributes `names` of the last item read."""
-    data = [view(item) for item in found]
-    last = found.last_evaluated_key
+def page(
+    found: ResultIterator[Any], of: type[Model], view: Callable[[Any], dict[str, Any]], *names: str
+) -> dict[str, Any]:
+    """What `found`, a query of `of` whose pages are as long as the limit, holds in its first page that is not empty: of
+    ten at most, for a filter may let nothing through. A cursor has the attributes `names` of the last item read."""
+    data: list[dict[str, Any]] = []
+    for read_so_far in islice(found.page_iter, _PAGES_AT_MOST):
+        data = [view(of.from_raw_data(item)) for item in read_so_far["Items"]]
+        if data:
+            break
+    last = found.page_iter.last_evaluated_key
     return {"data": data, "next_cursor": cursor(*(last[name]["S"] for name in names)) if last else None}
 
 
@@ -45,9 +53,9 @@ def read(named: str | None, number: int) -> tuple[str, ...] | None:
         return None
     try:
         values = msgspec.json.decode(base64.b64decode(named, altchars=b"-_", validate=True), type=tuple[str, ...])
-    except (binascii.Error, msgspec.MsgspecError):
+    except (ValueError, msgspec.MsgspecError):  # ValueError: no base64, or no ASCII
         raise not_a_cursor() from None
-    if len(values) != number:
+    if len(values) != number or not all(values):
         raise not_a_cursor()
     return values
 

@@ -96,14 +96,14 @@ class Attempted:
         return times.to_text(self.attempted_at + self.duration + self.verdict.delay)
 
     @property
-    def duration_ms(self) -> int:
-        return math.ceil(self.duration / timedelta(milliseconds=1))
+    def duration_ms(self) -> int | None:
+        return None if self.outcome is None else math.ceil(self.duration / timedelta(milliseconds=1))
 
     def told(self) -> dict[str, Any]:
         """For a log line."""
         return {
             "number": self.number,
-            "outcome": str(self.outcome),
+            "outcome": None if self.outcome is None else str(self.outcome),
             "status": self.status,
             "duration_ms": self.duration_ms,
         }

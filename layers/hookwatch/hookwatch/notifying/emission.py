@@ -16,25 +16,29 @@ from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST, OperationalEvent, linking_to, to_payload
 from hookwatch.settings import EmitterSettings
 
+# What reading and telling an event raises where its item is not what observing writes.
+MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
+
 
 @dataclass(frozen=True, slots=True)
 class Owed:
     delivery: Delivery
     endpoint: OperationalEndpoint
 
+    @property
+    def lines_up(self) -> bool:
+        """Not a test: somebody waits for it."""
+        return self.endpoint.rate_limit is not None and self.delivery.event_type != TEST
+
 
 class Emission:
     def __init__(self, settings: EmitterSettings) -> None:
         self._endpoints = EndpointCache(settings.endpoint_cache_seconds)
-        self._mutes = MuteCache(settings.endpoint_cache_seconds)
+        self.mutes = MuteCache(settings.endpoint_cache_seconds)
         self._links = linking_to(settings.api_url, settings.links)
-        self._outbox = Outbox(
+        self.outbox = Outbox(
             settings.deliveries_queue_url, settings.retries_queue_url, settings.emitter_failures_queue_url
         )
-
-    def is_muted(self, event: OperationalEvent) -> bool:
-        """Whether nobody is to be told, for the event's monitored endpoint is muted."""
-        return self._mutes.cover(event)
 
     def owed(self, event: OperationalEvent, keys: SealKeys) -> list[Owed]:
         """What the event is owed, its body rendered once."""
@@ -57,18 +61,21 @@ class Emission:
     def put(self, owed: Collection[Owed]) -> None:
         """All of it on the queues: on RETRIES what has a place in a line ahead, and what goes to a doubtful receiver.
 
+        Places are taken last, for what has to be queued once more takes new ones.
+
         Raises:
             queue.Unsent, botocore.exceptions.ClientError, BotoCoreError: some may not be there.
         """
+        self._put([each for each in owed if not each.lines_up])
+        self._put(list(_placed([each for each in owed if each.lines_up])))
+
+    def _put(self, owed: Collection[Owed]) -> None:
         first: list[Delivery] = []
         later: list[Delivery] = []
-        for each in _placed(owed):
+        for each in owed:
             goes_to_retries = each.delivery.comes_at is not None or each.delivery.is_risky(each.endpoint)
             (later if goes_to_retries else first).append(each.delivery)
-        self._outbox.put(first, later)
-
-    def put_failure(self, event_id: str, reason: str) -> None:
-        self._outbox.put_failure(event_id, reason)
+        self.outbox.put(first, later)
 
     def _candidates(self, event: OperationalEvent) -> Collection[OperationalEndpoint]:
         if event.type != TEST:
@@ -79,12 +86,11 @@ class Emission:
 
 
 def _placed(owed: Collection[Owed]) -> Iterator[Owed]:
-    """Each with its place in line, where its endpoint has a rate limit: one write for each such endpoint."""
+    """Each with its place in line: one write for each of their operational endpoints."""
     now = times.now()
-    limits = {each.endpoint.operational_endpoint_id: each.endpoint.rate_limit for each in owed}
+    limits = {each.endpoint.operational_endpoint_id: each.endpoint.rate_limit or 1 for each in owed}
     numbers = Counter(each.endpoint.operational_endpoint_id for each in owed)
-    places = {name: iter(pacing.line_up(name, numbers[name], rate, now)) for name, rate in limits.items() if rate}
+    places = {name: iter(pacing.line_up(name, numbers[name], rate, now)) for name, rate in limits.items()}
     for each in owed:
-        place = next(places[each.endpoint.operational_endpoint_id]) if each.endpoint.rate_limit else now
-        comes_at = place if place > now else None
-        yield Owed(replace(each.delivery, comes_at=comes_at), each.endpoint)
+        place = next(places[each.endpoint.operational_endpoint_id])
+        yield Owed(replace(each.delivery, comes_at=place if place > now else None), each.endpoint)

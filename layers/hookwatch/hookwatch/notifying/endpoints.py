@@ -1,5 +1,6 @@
 """OperationalEndpoint: where operational events are delivered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -104,41 +105,41 @@ def delete(operational_endpoint_id: str) -> None:
         raise
 
 
-def disable(operational_endpoint_id: str, reason: str) -> bool:
-    """Switches it off for `reason`. False where it is gone, or off already."""
-    table = tables.OperationalEndpoint
+def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool = False) -> bool:
+    """Switches it off for `reason`; `while_failing`: unless a delivery has succeeded meanwhile. False where it is gone,
+    off already, or another one by now."""
+    table, condition = tables.OperationalEndpoint, tables.OperationalEndpoint.is_enabled == True  # noqa: E712
+    if while_failing:
+        condition &= table.failing_since == endpoint.failing_since
     now = times.to_text(times.now())
-    return _update(
-        operational_endpoint_id,
-        [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)],
-        table.is_enabled == True,  # noqa: E712  # builds a condition expression
-    )
+    actions = [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)]
+    return _learn(endpoint, actions, condition)
 
 
-def begin_failing(operational_endpoint_id: str, since: datetime) -> bool:
-    """Notes that deliveries fail. False where that is noted already, or it is gone."""
+def begin_failing(endpoint: OperationalEndpoint, since: datetime) -> bool:
+    """Notes that deliveries fail. False where that is noted already, or it is gone, or another one by now."""
     table = tables.OperationalEndpoint
-    return _update(
-        operational_endpoint_id,
-        [table.failing_since.set(times.to_text(since))],
-        table.operational_endpoint_id.exists() & table.failing_since.does_not_exist(),
-    )
+    return _learn(endpoint, [table.failing_since.set(times.to_text(since))], table.failing_since.does_not_exist())
 
 
-def succeed(operational_endpoint_id: str) -> bool:
-    """Notes that a delivery succeeded. False where that is noted already, or it is gone."""
+def succeed(endpoint: OperationalEndpoint) -> bool:
+    """Notes that a delivery succeeded. False where that is noted already, or it is gone, or another one by now."""
     table = tables.OperationalEndpoint
-    return _update(
-        operational_endpoint_id,
-        [table.failing_since.remove(), table.has_succeeded.set(True)],
-        table.failing_since.exists() | (table.has_succeeded == False),  # noqa: E712  # builds a condition expression
+    is_news = (
+        table.failing_since.exists()
+        | table.has_succeeded.does_not_exist()  # of version 0.1
+        | (table.has_succeeded == False)  # noqa: E712  # builds a condition expression
     )
+    return _learn(endpoint, [table.failing_since.remove(), table.has_succeeded.set(True)], is_news)
 
 
-def _update(operational_endpoint_id: str, actions: list[Action], condition: Condition) -> bool:
-    """False where the condition does not hold, as of one that was deleted meanwhile."""
+def _learn(endpoint: OperationalEndpoint, actions: Sequence[Action], condition: Condition) -> bool:
+    """What a delivery to its URL taught is of that URL: while it was under way somebody may have set another one."""
+    table = tables.OperationalEndpoint
     try:
-        tables.OperationalEndpoint(operational_endpoint_id).update(actions=actions, condition=condition)
+        table(endpoint.operational_endpoint_id).update(
+            actions=list(actions), condition=(table.url == endpoint.url) & condition
+        )
     except UpdateError as error:
         if tables.has_failed_condition(error):
             return False

@@ -19,7 +19,7 @@ from hookwatch.notifying.retry import Wait
 
 RATE_AT_MOST = 500  # deliveries a second; a slot is one write, and an item takes 1,000 a second (DynamoDB quotas)
 SLOT_WITHIN = timedelta(seconds=2)  # what a delivery may wait for its slot inside a running function
-_KEPT_DAYS = 15  # longer than a queue keeps what waits in line
+_KEPT_DAYS = 30  # twice as long as a queue keeps what waits in line
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Clock = Literal["slots_end_at", "line_ends_at"]
@@ -32,15 +32,32 @@ class Go:
     after: float = 0.0
 
 
-def turn(endpoint: OperationalEndpoint | None, now: datetime) -> Go | Wait:
-    """When a delivery to `endpoint` is to go out: soon, or so much later that it has to come again."""
-    if endpoint is None or endpoint.rate_limit is None:
+def turn(endpoint: OperationalEndpoint, now: datetime, comes_at: datetime | None = None) -> Go | Wait:
+    """When a delivery that has its place in line at `comes_at` is to go out to `endpoint`: soon, or so much later that
+    it has to come again."""
+    if endpoint.rate_limit is None:
         return Go()
-    slot = take_slot(endpoint.operational_endpoint_id, endpoint.rate_limit, now)
+    name = endpoint.operational_endpoint_id
+    if comes_at is not None and comes_at > now and comes_at < _end_of_line(name):
+        return Wait(comes_at - now)
+    slot = take_slot(name, endpoint.rate_limit, now)
     if slot is not None:
         return Go((slot - now).total_seconds())
-    [place] = line_up(endpoint.operational_endpoint_id, 1, endpoint.rate_limit, now + SLOT_WITHIN)
-    return Wait(place - now)
+    [place] = line_up(name, 1, endpoint.rate_limit, now + SLOT_WITHIN)
+    return Wait(place - now, is_placed=True)
+
+
+def disband(operational_endpoint_id: str) -> None:
+    """Ends the line: the limit has changed. Who stands behind the end of a line has no place in it any more."""
+    tables.DeliveryPace(operational_endpoint_id).delete()
+
+
+def _end_of_line(operational_endpoint_id: str) -> datetime:
+    try:
+        end = tables.DeliveryPace.get(operational_endpoint_id, consistent_read=True).line_ends_at
+    except tables.DeliveryPace.DoesNotExist:
+        end = None
+    return _EPOCH + timedelta(microseconds=int(end or 0))
 
 
 def take_slot(operational_endpoint_id: str, rate: int, now: datetime) -> datetime | None:
@@ -52,7 +69,7 @@ def take_slot(operational_endpoint_id: str, rate: int, now: datetime) -> datetim
 def line_up(operational_endpoint_id: str, number: int, rate: int, start: datetime) -> list[datetime]:
     """`number` places in the line, an interval apart, the first at `start` or behind whoever is in line."""
     while (places := _advance("line_ends_at", operational_endpoint_id, number, rate, start)) is None:
-        continue  # the line ended, or began, between the two writes
+        continue  # somebody disbanded it between the two writes
     return places
 
 
@@ -61,7 +78,7 @@ def _advance(
 ) -> list[datetime] | None:
     """Moves a clock on by `number` intervals, from `start` or from where it stands; one write, or two.
 
-    None where it stands beyond `latest`, or was moved by another at the same moment.
+    None where it stands beyond `latest`.
     """
     interval = math.ceil(1_000_000 / rate)
     attribute = getattr(tables.DeliveryPace, clock)

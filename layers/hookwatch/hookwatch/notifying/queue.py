@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -68,8 +68,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def is_risky(self, endpoint: OperationalEndpoint) -> bool:
-        """Whether it may well hang, and so is for RETRIES. A test is one POST, and somebody waits for it."""
-        return endpoint.is_doubtful and self.event_type != TEST
+        """Whether it may well hang, and so is for RETRIES. For a test of one that nobody knows yet somebody waits."""
+        return endpoint.is_doubtful and not (self.event_type == TEST and endpoint.failing_since is None)
 
     def ids(self) -> dict[str, Any]:
         """What a log line needs to be found by."""
@@ -169,18 +169,20 @@ class Message:
     def __init__(self, record: dict[str, Any], delivery: Delivery, sqs: "SQSClient", retries_url: str) -> None:
         self.delivery = delivery
         self.message_id: str = record["messageId"]
+        self.sent_at = datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) / 1000, UTC)
         self.stays = False
         self._receipt_handle: str = record["receiptHandle"]
         self.is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
         self._retries_url = retries_url
 
-    def come_back_after(self, delay: timedelta) -> None:
+    def come_back_after(self, delay: timedelta, *, is_placed: bool = False) -> None:
         """Out of sight for `delay`: on RETRIES where it is, from DELIVERIES over to RETRIES.
 
-        What SQS does not hide for so long comes back sooner, and is then hidden for the rest.
+        What SQS does not hide for so long comes back sooner, and is then hidden for the rest: the record of the last
+        attempt says for how long, or the message its place. A new place of that kind takes a new message.
         """
-        if self.is_retry:
+        if self.is_retry and not (is_placed and delay > _LONGEST_HIDING):
             self._sqs.change_message_visibility(
                 QueueUrl=self._retries_url,
                 ReceiptHandle=self._receipt_handle,

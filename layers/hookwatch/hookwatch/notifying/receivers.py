@@ -14,10 +14,16 @@ from hookwatch.notifying.retry import Delivered, GiveUp, RetryLater
 class Works:
     """It takes deliveries, for the first time or again."""
 
+    def __str__(self) -> str:
+        return "works"
+
 
 @dataclass(frozen=True, slots=True)
 class Fails:
     since: datetime
+
+    def __str__(self) -> str:
+        return "fails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,9 @@ class IsDead:
     """`reason` is `gone` (it said so) or `failing` (no delivery succeeded for days)."""
 
     reason: str
+
+    def __str__(self) -> str:
+        return f"dead: {self.reason}"
 
 
 Change = Works | Fails | IsDead
@@ -50,11 +59,11 @@ def judge(endpoint: OperationalEndpoint, attempted: Attempted, dead_after: timed
 
 
 def note(endpoint: OperationalEndpoint, change: Change) -> bool:
-    """Puts it on record. Whether it was news: another attempt may have said so first."""
+    """Puts it on record. Whether it was news: another attempt may have said so first, or the endpoint has changed."""
     match change:
         case Works():
-            return endpoints.succeed(endpoint.operational_endpoint_id)
+            return endpoints.succeed(endpoint)
         case Fails(since):
-            return endpoints.begin_failing(endpoint.operational_endpoint_id, since)
+            return endpoints.begin_failing(endpoint, since)
         case IsDead(reason):
-            return endpoints.disable(endpoint.operational_endpoint_id, reason)
+            return endpoints.disable(endpoint, reason, while_failing=reason == "failing")

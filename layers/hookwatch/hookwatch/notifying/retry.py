@@ -114,7 +114,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
+    """`is_placed`: for a place in a line that the delivery has just got."""
+
     delay: timedelta
+    is_placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,11 @@ class LastAttempt:
     next_attempt_at: datetime | None
 
 
-def next_step(last: LastAttempt | None, now: datetime, *, comes_at: datetime | None = None) -> Post | Wait | Settled:
-    """`comes_at` is the delivery's place in the line of an operational endpoint with a rate limit."""
-    if last is not None and last.next_attempt_at is None:
+def next_step(last: LastAttempt | None, now: datetime) -> Post | Wait | Settled:
+    if last is None:
+        return Post(1)
+    if last.next_attempt_at is None:
         return Settled()
-    retry_at = last.next_attempt_at if last else None
-    due_at = max(moment for moment in (now, comes_at, retry_at) if moment is not None)
-    return Wait(due_at - now) if due_at > now else Post(last.number + 1 if last else 1)
+    if last.next_attempt_at > now:
+        return Wait(last.next_attempt_at - now)
+    return Post(last.number + 1)

@@ -29,12 +29,15 @@ def main(arguments: list[str]) -> int:
             print(f"{redrive(deployment, asked.queue, progress)} messages taken back from {asked.queue}")
             return 0
         request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
-        events, deliveries = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
+        counts = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
     except (BotoCoreError, ClientError, NotFound, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{events} events looked at, {deliveries} deliveries {'to queue' if asked.dry_run else 'queued'}")
-    return 0
+    print(
+        f"{counts['events']} events looked at, {counts['deliveries']} deliveries "
+        f"{'to queue' if asked.dry_run else 'queued'}, {counts['failed']} events that cannot be told"
+    )
+    return 1 if counts["failed"] else 0
 
 
 def moment(text: str) -> str:

@@ -44,11 +44,8 @@ class Deployment:
 
     @cache  # noqa: B019
     def physical_id(self, logical_id: str) -> str:
+        """Of a function its name, of a queue its URL."""
         answer = self.client("cloudformation").describe_stack_resource(
             StackName=self._stack_name, LogicalResourceId=logical_id
         )
         return str(answer["StackResourceDetail"]["PhysicalResourceId"])
-
-    def queue_url(self, logical_id: str) -> str:
-        """CloudFormation's id of a queue is its URL."""
-        return self.physical_id(logical_id)

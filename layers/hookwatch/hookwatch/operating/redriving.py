@@ -19,16 +19,17 @@ _DETECTED_EARLIER = timedelta(hours=1)  # an event is written after it was detec
 
 
 def redrive(deployment: Deployment, queue: str, progress: Callable[[str], None]) -> int:
-    """How many messages were taken back; each is deleted when it is safe elsewhere. What returns meanwhile is left."""
-    done = 0
+    """How many messages were taken back; each is deleted when it is safe elsewhere. What returns meanwhile is left, and
+    so is an event that still cannot be told."""
+    done, source = 0, SOURCES[queue]
+    sqs, url = deployment.client("sqs"), deployment.physical_id(queue)
     for message in _taken(deployment, queue):
-        source = SOURCES[queue]
-        if source is None:
-            reemit(deployment, _events_of(json.loads(message["Body"])), lambda _: None)
-        else:
+        if source is not None:
             _send(deployment, source, message)
-        url = deployment.queue_url(queue)
-        deployment.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        elif reemit(deployment, _events_of(json.loads(message["Body"])), lambda _: None)["failed"]:
+            progress(f"left: {message['Body']}")
+            continue
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         done += 1
         progress(f"{done} messages")
     return done
@@ -36,7 +37,7 @@ def redrive(deployment: Deployment, queue: str, progress: Callable[[str], None])
 
 def _taken(deployment: Deployment, queue: str) -> Iterator[dict[str, Any]]:
     """As many messages as lie there now: one that fails at once must not be taken back for ever."""
-    sqs, url = deployment.client("sqs"), deployment.queue_url(queue)
+    sqs, url = deployment.client("sqs"), deployment.physical_id(queue)
     name = "ApproximateNumberOfMessages"
     left = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
     while left > 0:
@@ -59,7 +60,7 @@ def _send(deployment: Deployment, queue: str, message: dict[str, Any]) -> None:
     kept = {"MessageGroupId": group} if (group := message["Attributes"].get("MessageGroupId")) else {}
     if queue == "Signals":
         kept["MessageDeduplicationId"] = message["MessageId"]
-    url = deployment.queue_url(queue)
+    url = deployment.physical_id(queue)
     deployment.client("sqs").send_message(QueueUrl=url, MessageBody=message["Body"], **kept)
 
 

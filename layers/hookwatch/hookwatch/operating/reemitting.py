@@ -1,19 +1,20 @@
 """Asks the reemitter, until it has looked at everything."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from hookwatch.operating.deployment import Deployment
 
 
-def reemit(deployment: Deployment, request: dict[str, Any], progress: Callable[[str], None]) -> tuple[int, int]:
-    """How many events were looked at, and how many deliveries queued.
+def reemit(deployment: Deployment, request: dict[str, Any], progress: Callable[[str], None]) -> Counter[str]:
+    """How many `events` were looked at, `deliveries` queued, and events `failed` to be told.
 
     Raises:
-        RuntimeError: the function failed; what it queued until then is queued, and asking again queues no more of it.
+        RuntimeError: the function failed. What it queued until then is queued; asked again, copies are recognised.
     """
-    events = deliveries = 0
+    counts: Counter[str] = Counter()
     function, cursor = deployment.physical_id("Reemitter"), None
     while True:
         payload = json.dumps({**request, "cursor": cursor})
@@ -21,7 +22,8 @@ def reemit(deployment: Deployment, request: dict[str, Any], progress: Callable[[
         result = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             raise RuntimeError(f"the reemitter failed: {result.get('errorMessage', result)}")
-        events, deliveries, cursor = events + result["events"], deliveries + result["deliveries"], result["cursor"]
-        progress(f"{events} events, {deliveries} deliveries")
+        cursor = result.pop("cursor")
+        counts.update(result)
+        progress(f"{counts['events']} events, {counts['deliveries']} deliveries")
         if cursor is None:
-            return events, deliveries
+            return counts

@@ -1,0 +1,85 @@
+"""Routes: API keys."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from hookwatch import errors, tables, times
+from hookwatch.access import api_keys
+from hookwatch.access.api_keys import APPLICATIONS_AT_MOST, ApiKey
+from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.access.roles import Role
+from hookwatch.api import answer, identity_of, is_visible, paging
+from hookwatch.observing.reports import Id
+
+router = APIGatewayRouter()
+
+
+class KeyBody(BaseModel):
+    """`application_ids` is `["*"]` for every application, which only a key of every application gives."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    role: Role
+    application_ids: Annotated[
+        list[Id | Annotated[str, Field(pattern=r"^\*$")]], Field(min_length=1, max_length=APPLICATIONS_AT_MOST)
+    ]
+    description: Annotated[str, Field(max_length=256)] = ""
+
+    @field_validator("application_ids")
+    @classmethod
+    def _all_or_some(cls, named: list[str]) -> list[str]:
+        if EVERY_APPLICATION in named and len(named) > 1:
+            raise ValueError("'*' stands for every application and stands alone")
+        return list(dict.fromkeys(named))
+
+
+def view(key: ApiKey) -> dict[str, Any]:
+    shown = asdict(key)
+    del shown["secret_hash"]
+    return {**shown, "application_ids": list(key.application_ids)}
+
+
+@router.post("/keys")
+def create_key(body: KeyBody) -> Response[str]:
+    """The only answer that has the key itself."""
+    if not all(is_visible(router, application_id) for application_id in body.application_ids):
+        raise errors.not_found("application")
+    created_by = f"key:{identity_of(router.current_event).key_id}"
+    key, secret = api_keys.create(body.role, body.application_ids, body.description, created_by)
+    return answer(201, {**view(key), "key": f"hwk_{key.key_id}_{secret}"})
+
+
+@router.get("/keys")
+def list_keys(limit: paging.Limit = 50, cursor: paging.Cursor = None) -> dict[str, Any]:
+    """Those that are for no other applications than the asking key is, in no order. A page may be short though there
+    are more. Revoked ones are shown for 30 days."""
+    found = tables.ApiKey.scan(page_size=limit, last_evaluated_key=paging.start(cursor, "key_id"))
+    page = paging.page(found, tables.ApiKey, lambda item: view(api_keys.from_item(item)), "key_id")
+    return {**page, "data": [key for key in page["data"] if _is_visible(key["application_ids"])]}
+
+
+@router.get("/keys/<key_id>")
+def get_key(key_id: str) -> dict[str, Any]:
+    return view(_own(key_id))
+
+
+@router.delete("/keys/<key_id>")
+def revoke_key(key_id: str) -> Response[str]:
+    """In effect within a minute: for so long API Gateway remembers who a key is."""
+    api_keys.revoke(_own(key_id).key_id, times.now())
+    return Response(204, body="")
+
+
+def _own(key_id: str) -> ApiKey:
+    key = api_keys.find(key_id)
+    if key is None or not _is_visible(key.application_ids):
+        raise errors.not_found("key")
+    return key
+
+
+def _is_visible(application_ids: Any) -> bool:
+    return all(is_visible(router, application_id) for application_id in application_ids)
