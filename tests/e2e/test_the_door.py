@@ -1,5 +1,6 @@
 """Bad input and bad keys at the deployed API: a clear answer each, and nothing half-written."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -72,3 +73,17 @@ def test_an_operational_endpoint_is_created_read_replaced_and_deleted(api: Api) 
 def test_an_unknown_route_is_a_problem(api: Api) -> None:
     answer = api.get("/no/such/route")
     assert (answer.status_code, answer.json()["id"]) == (404, "not_found")
+
+
+def test_of_two_puts_at_once_with_the_same_if_match_one_wins_and_one_is_told(api: Api) -> None:
+    body = {"application_id": "door", "url": "https://ops.example.com/"}
+    created = api.post("", body)
+    path, tag = f"/{created.json()['operational_endpoint_id']}", created.headers["ETag"]
+
+    def put(description: str) -> int:
+        sent = {"json": body | {"description": description}, "headers": {"If-Match": tag}}
+        return api.request("PUT", path, **sent).status_code
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(put, ("one", "two"))) == [200, 412]
+    assert api.request("PATCH", path, json={"description": None}).json()["description"] == ""

@@ -87,6 +87,7 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
         f"/{w.endpoint}",
         {"application_id": w.shop, "url": "https://ops.example.com/"},
     ),
+    ("PATCH", "/{operational_endpoint_id}"): lambda w: (f"/{w.endpoint}", {"description": "patched"}),
     ("DELETE", "/{operational_endpoint_id}"): lambda w: (f"/{w.new_endpoint()}", None),
     ("GET", "/{operational_endpoint_id}/attempts"): lambda w: (f"/{w.endpoint}/attempts", None),
     ("GET", "/{operational_endpoint_id}/secret"): lambda w: (f"/{w.endpoint}/secret", None),

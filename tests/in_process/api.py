@@ -8,17 +8,26 @@ from tests.in_process.aws import Aws
 BASE = "/api/v1/operational_webhooks"
 
 
-def call(
+def call(aws: Aws, method: str, path: str, body: Any = None, **arguments: Any) -> tuple[int, dict[str, Any]]:
+    """(status, body). `arguments` as of `ask`."""
+    answer = ask(aws, method, path, body, **arguments)
+    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else {}
+
+
+def ask(
     aws: Aws,
     method: str,
     path: str,
     body: Any = None,
     *,
     applications: str = "*",
+    role: str = "admin",
+    key_id: str = "admin",
     idempotency_key: str = "",
+    headers: dict[str, str] | None = None,
     **query: str,
-) -> tuple[int, dict[str, Any]]:
-    """(status, body). `applications` are those of the key."""
+) -> dict[str, Any]:
+    """The whole answer. `applications`, `role` and `key_id` are those of the key."""
     event = aws.sample("api") | {
         "httpMethod": method,
         "path": BASE + path,
@@ -26,8 +35,8 @@ def call(
         "queryStringParameters": query or None,
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
     }
-    if idempotency_key:
-        event["headers"]["Idempotency-Key"] = idempotency_key
-    event["requestContext"]["authorizer"]["applications"] = applications
-    answer = aws.invoke("api", event)
-    return answer["statusCode"], json.loads(answer["body"]) if answer["body"] else {}
+    event["headers"] |= {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    event["headers"] |= headers or {}
+    event["requestContext"]["authorizer"] |= {"applications": applications, "role": role, "key_id": key_id}
+    answer: dict[str, Any] = aws.invoke("api", event)
+    return answer

@@ -136,7 +136,7 @@ def test_who_stands_in_line_to_nobody_is_cancelled_when_it_comes_and_not_at_its_
     name = register(aws, "https://ops.example.com/", rate_limit=1)
     delivery = in_line(name, timedelta(days=5))
     if is_deleted:
-        endpoints.delete(name)
+        endpoints.delete(endpoints.get(name))
     else:
         change(name, is_enabled=False)
     assert deliver(aws, received(aws, delivery, "Retries")) == []

@@ -66,7 +66,7 @@ def test_an_event_is_owed_to_every_endpoint_of_its_application_and_of_all(aws: A
     own, every, _other = register(shop), register("*"), register(unique("warehouse"))
     deliveries = emit(aws, *records(aws, shop))
     assert {delivery.operational_endpoint_id for delivery in deliveries} == {own, every}
-    endpoints.delete(every)
+    endpoints.delete(endpoints.get(every))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,10 @@ def forbidden(detail: str) -> Problem:
     return Problem(403, "forbidden", detail)
 
 
+def precondition_failed() -> Problem:
+    return Problem(412, "precondition_failed", "It was changed meanwhile; read it again.")
+
+
 def too_large(detail: str) -> Problem:
     return Problem(413, "too_large", detail)
 

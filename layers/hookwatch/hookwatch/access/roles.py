@@ -32,6 +32,7 @@ NEEDS: Mapping[tuple[str, str], Need] = {
     ("POST", "/"): Need.EDIT,
     ("GET", "/{operational_endpoint_id}"): Need.VIEW,
     ("PUT", "/{operational_endpoint_id}"): Need.EDIT,
+    ("PATCH", "/{operational_endpoint_id}"): Need.EDIT,
     ("DELETE", "/{operational_endpoint_id}"): Need.EDIT,
     ("GET", "/{operational_endpoint_id}/attempts"): Need.VIEW,
     ("GET", "/{operational_endpoint_id}/secret"): Need.EDIT,

@@ -103,5 +103,5 @@ def raw_body(request: APIGatewayProxyEvent) -> bytes:
         raise errors.invalid("The body cannot be read.") from None
 
 
-def answer(status: int, body: Any) -> Response[str]:
-    return Response(status, "application/json", json.dumps(body))
+def answer(status: int, body: Any, **headers: str | list[str]) -> Response[str]:
+    return Response(status, "application/json", json.dumps(body), headers)

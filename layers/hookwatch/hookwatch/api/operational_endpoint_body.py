@@ -1,10 +1,11 @@
 """What an operational endpoint may be, as the API takes it."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hookwatch.notifying import addresses, pacing
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
@@ -47,6 +48,17 @@ class OperationalEndpointBody(BaseModel):
     metadata: Annotated[
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=50)
     ] = {}
+
+    @classmethod
+    def checked(cls, body: Any) -> Self:
+        """
+        Raises:
+            RequestValidationError: as for a body that a route takes.
+        """
+        try:
+            return cls.model_validate(body)
+        except ValidationError as error:
+            raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
 
     @field_validator("url")
     @classmethod

@@ -10,13 +10,14 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import custom_types, errors, event_items, tables, times
-from hookwatch.api import answer, identity_of, is_visible, paging, scope
+from hookwatch.api import answer, etags, identity_of, is_visible, merge_patch, paging, raw_body, scope
 from hookwatch.api.operational_endpoint_body import HIDDEN, OperationalEndpointBody
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import credentials, endpoints, pacing, signing
 from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.endpoints import OperationalEndpoint
+from hookwatch.observing.bodies import parse_json
 from hookwatch.operational_events import TEST, OperationalEvent, event_id
 from hookwatch.settings import ApiSettings
 
@@ -84,17 +85,44 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
         **_plain(body),
     )
     endpoints.create(endpoint)
-    return answer(201, {**view(endpoint), "secret": secret})
+    return answer(201, {**view(endpoint), "secret": secret}, ETag=etags.of(endpoint.updated_at))
 
 
 @router.get("/<operational_endpoint_id>")
-def get_operational_endpoint(operational_endpoint_id: str) -> dict[str, Any]:
-    return view(own(operational_endpoint_id))
+def get_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
+    return _shown(own(operational_endpoint_id))
 
 
 @router.put("/<operational_endpoint_id>")
-def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndpointBody) -> dict[str, Any]:
-    old = own(operational_endpoint_id)
+def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndpointBody) -> Response[str]:
+    """Replaces it: a field that is left out gets its default. A header `***` keeps its value."""
+    return _shown(_replace(own(operational_endpoint_id), body))
+
+
+@router.patch("/<operational_endpoint_id>")
+def patch_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
+    """Merges into it (RFC 7396): what is left out stays, and null clears a field, a header or a metadata key."""
+    old, patch = own(operational_endpoint_id), parse_json(raw_body(router.current_event))
+    if not isinstance(patch, dict):
+        raise errors.invalid('The body must be {"description": "…", …}.')
+    current = {name: value for name, value in view(old).items() if name in OperationalEndpointBody.model_fields}
+    return _shown(_replace(old, OperationalEndpointBody.checked(merge_patch.merged(current, patch))))
+
+
+@router.delete("/<operational_endpoint_id>")
+def delete_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
+    endpoint = own(operational_endpoint_id)
+    etags.check(router.current_event, endpoint.updated_at)
+    endpoints.delete(endpoint, only_as_read="If-Match" in router.current_event.headers)
+    return Response(204, body="")
+
+
+def _replace(old: OperationalEndpoint, body: OperationalEndpointBody) -> OperationalEndpoint:
+    """
+    Raises:
+        errors.Problem: 412, it is not what the request's If-Match names; 409, it was changed at the same moment.
+    """
+    etags.check(router.current_event, old.updated_at)
     if body.application_id != old.application_id:
         raise errors.invalid("An endpoint stays in its application.", {"loc": ["application_id"], "msg": "differs"})
     _check_types(body, kept=old.filter_types)
@@ -102,25 +130,25 @@ def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndp
     headers = {name: _kept(name, value, known) for name, value in body.headers.items()}
     new = replace(
         old,
-        credentials=credentials.encrypt(replace(known, headers=headers), operational_endpoint_id, encryption),
+        credentials=credentials.encrypt(replace(known, headers=headers), old.operational_endpoint_id, encryption),
         updated_at=endpoints.next_update(old),
         disabled_reason=None if body.is_enabled else old.disabled_reason,
         **_plain(body),
     )
-    if (body.is_enabled and not old.is_enabled) or body.url != old.url:
+    is_another = (body.is_enabled and not old.is_enabled) or body.url != old.url
+    if is_another:
         new = replace(new, has_succeeded=False, failing_since=None)
-        endpoints.replace(old, new, forgets=True)
-    else:
-        endpoints.replace(old, new)
+    if not endpoints.replace(old, new, forgets=is_another):
+        if router.current_event.headers.get("If-Match"):
+            raise errors.precondition_failed()
+        raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
     if new.rate_limit != old.rate_limit:
-        pacing.disband(operational_endpoint_id)
-    return view(new)
+        pacing.disband(old.operational_endpoint_id)
+    return new
 
 
-@router.delete("/<operational_endpoint_id>")
-def delete_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
-    endpoints.delete(own(operational_endpoint_id).operational_endpoint_id)
-    return Response(204, body="")
+def _shown(endpoint: OperationalEndpoint) -> Response[str]:
+    return answer(200, view(endpoint), ETag=etags.of(endpoint.updated_at))
 
 
 @router.post("/<operational_endpoint_id>/test")

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from hookwatch import times
+from hookwatch import errors, times
 from hookwatch.api.operational_endpoints import encryption, own
 from hookwatch.notifying import credentials, endpoints, signing
 from hookwatch.notifying.credentials import Credentials
@@ -51,5 +51,6 @@ def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Bo
     grace = timedelta(seconds=body.grace_period_seconds)
     rotated = credentials.decrypt(old, encryption).rotated(signing.new_secret(), times.now(), grace)
     encrypted = credentials.encrypt(rotated, operational_endpoint_id, encryption)
-    endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old)))
+    if not endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old))):
+        raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
     return view(rotated)

@@ -1,6 +1,5 @@
 """OperationalEndpoint: where operational events are delivered."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
@@ -64,13 +63,9 @@ def get(operational_endpoint_id: str) -> OperationalEndpoint:
     return endpoint
 
 
-def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool = False) -> None:
-    """Puts `new` in the place of `old`, if nobody else did so meanwhile. What deliveries taught is left as it is, for
-    the delivery function may be writing it, or is forgotten.
-
-    Raises:
-        errors.Problem: 409, somebody did.
-    """
+def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool = False) -> bool:
+    """Puts `new` in the place of `old`. False where somebody else did so meanwhile. What deliveries taught is left as
+    it is, for the delivery function may be writing it, or is forgotten."""
     table, item = tables.OperationalEndpoint, _to_item(new)
     kept = {"operational_endpoint_id", *_TAUGHT}
     written = {name: attribute for name, attribute in item.get_attributes().items() if name not in kept}
@@ -80,12 +75,7 @@ def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool
     ]
     if forgets:
         actions += [table.failing_since.remove(), table.has_succeeded.set(False)]
-    try:
-        item.update(actions=actions, condition=table.updated_at == old.updated_at)
-    except UpdateError as error:
-        if tables.has_failed_condition(error):
-            raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile.") from None
-        raise
+    return _update(new.operational_endpoint_id, actions, table.updated_at == old.updated_at)
 
 
 def next_update(old: OperationalEndpoint) -> str:
@@ -94,15 +84,20 @@ def next_update(old: OperationalEndpoint) -> str:
     return times.to_text(max(times.now(), after))
 
 
-def delete(operational_endpoint_id: str) -> None:
+def delete(endpoint: OperationalEndpoint, *, only_as_read: bool = False) -> None:
+    """
+    Raises:
+        errors.Problem: 404, somebody did; 412, somebody changed it meanwhile, and it was to be deleted as it was read.
+    """
+    table = tables.OperationalEndpoint
+    condition = table.updated_at == endpoint.updated_at if only_as_read else table.operational_endpoint_id.exists()
     try:
-        tables.OperationalEndpoint(operational_endpoint_id).delete(
-            condition=tables.OperationalEndpoint.operational_endpoint_id.exists()
-        )
+        table(endpoint.operational_endpoint_id).delete(condition=condition)
     except DeleteError as error:
-        if tables.has_failed_condition(error):
-            raise errors.not_found("operational endpoint") from None
-        raise
+        if not tables.has_failed_condition(error):
+            raise
+        get(endpoint.operational_endpoint_id)
+        raise errors.precondition_failed() from None
 
 
 def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool = False) -> bool:
@@ -112,7 +107,7 @@ def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool =
     if while_failing:
         condition &= table.failing_since == endpoint.failing_since
     now = times.to_text(times.now())
-    actions = [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)]
+    actions: list[Action] = [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)]
     return _learn(endpoint, actions, condition)
 
 
@@ -133,13 +128,16 @@ def succeed(endpoint: OperationalEndpoint) -> bool:
     return _learn(endpoint, [table.failing_since.remove(), table.has_succeeded.set(True)], is_news)
 
 
-def _learn(endpoint: OperationalEndpoint, actions: Sequence[Action], condition: Condition) -> bool:
+def _learn(endpoint: OperationalEndpoint, actions: list[Action], condition: Condition) -> bool:
     """What a delivery to its URL taught is of that URL: while it was under way somebody may have set another one."""
-    table = tables.OperationalEndpoint
+    is_the_same = tables.OperationalEndpoint.url == endpoint.url
+    return _update(endpoint.operational_endpoint_id, actions, is_the_same & condition)
+
+
+def _update(operational_endpoint_id: str, actions: list[Action], condition: Condition) -> bool:
+    """False where the condition does not hold, as of one that is gone."""
     try:
-        table(endpoint.operational_endpoint_id).update(
-            actions=list(actions), condition=(table.url == endpoint.url) & condition
-        )
+        tables.OperationalEndpoint(operational_endpoint_id).update(actions=actions, condition=condition)
     except UpdateError as error:
         if tables.has_failed_condition(error):
             return False
