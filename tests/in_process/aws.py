@@ -173,9 +173,11 @@ class Aws:
         secrets = self.client("secretsmanager")
         admin = secrets.create_secret(Name="AdminKey", SecretString=ADMIN_SECRET)
         seal = secrets.create_secret(Name="SealKey", SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
+        cursors = secrets.create_secret(Name="CursorKey", SecretString="C" * 64)
         key = self.client("kms").create_key(Description="secrets")
         return {
             "ADMIN_KEY_SECRET": admin["ARN"],
             "SEAL_KEY_SECRET": seal["ARN"],
+            "CURSOR_KEY_SECRET": cursors["ARN"],
             "SECRETS_ENCRYPTION_KEY": key["KeyMetadata"]["Arn"],
         }

@@ -212,9 +212,3 @@ def test_a_rare_status_reads_ten_pages_at_most_and_goes_on_at_its_cursor(aws: Aw
         if cursor is None:
             break
     assert pages == 2
-
-
-@pytest.mark.parametrize("cursor", ["é", "%%%", "W10=", "eyJhIjoxfQ==", "WyIiLCIiLCIiXQ=="])
-def test_a_cursor_that_is_none_is_refused(aws: Aws, cursor: str) -> None:
-    name = register(aws, "https://ops.example.com/")
-    assert call(aws, "GET", f"/{name}/attempts", cursor=cursor)[0] == 422

@@ -43,13 +43,15 @@ def test_a_key_opens_the_door_with_its_role_and_applications(aws: Aws) -> None:
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
 
 
-@pytest.mark.parametrize("wrong", ["x", "", "another id", "another secret"])
+@pytest.mark.parametrize("wrong", ["another end", "no end", "another id", "another secret"])
 def test_a_key_that_is_not_quite_one_is_denied(aws: Aws, wrong: str) -> None:
     key, other = create(aws), create(aws)
     sent = {
+        "another end": key["key"][:-1] + ("x" if key["key"][-1] != "x" else "y"),
+        "no end": key["key"][:-1],
         "another id": f"hwk_{other['key_id']}_{key['key'].rpartition('_')[2]}",
         "another secret": f"hwk_{key['key_id']}_{other['key'].rpartition('_')[2]}",
-    }.get(wrong, key["key"][:-1] + wrong)
+    }[wrong]
     assert authorize(aws, f"Bearer {sent}")["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 

@@ -62,7 +62,7 @@ def test_only_who_needs_a_secret_may_read_it() -> None:
         "Emitter": {"SealKey"},
         "Reemitter": {"SealKey"},
         "Delivery": {"SealKey", "SecretsEncryptionKey"},
-        "Api": {"SecretsEncryptionKey"},
+        "Api": {"SecretsEncryptionKey", "CursorKey"},
     }
 
 

@@ -40,12 +40,12 @@ def list_attempts_of_event(
         for attempt in attempts.of_event(own_event(event_id).event_id)
         if status in (None, attempt.status) and is_visible(router, attempt.application_id)
     ]
-    last = paging.read(cursor, 2)
+    last = paging.read(router.current_event, cursor, 2)
     left = [attempt for attempt in found if last is None or attempt.listed_at < last]
     shown = left[:limit]
     return {
         "data": [view(attempt) for attempt in shown],
-        "next_cursor": paging.cursor(*shown[-1].listed_at) if len(left) > limit else None,
+        "next_cursor": paging.cursor(router.current_event, *shown[-1].listed_at) if len(left) > limit else None,
     }
 
 
@@ -64,10 +64,16 @@ def list_attempts_of_endpoint(
         scan_index_forward=False,
         page_size=limit,
         last_evaluated_key=paging.start(
-            cursor, "attempted_at", "event_id", "attempt_key", operational_endpoint_id=operational_endpoint_id
+            router.current_event,
+            cursor,
+            "attempted_at",
+            "event_id",
+            "attempt_key",
+            operational_endpoint_id=operational_endpoint_id,
         ),
     )
     return paging.page(
+        router.current_event,
         found,
         tables.OperationalAttempt,
         lambda item: view(attempts.from_item(item)),

@@ -79,11 +79,18 @@ def list_events(
         filter_condition=condition,
         scan_index_forward=False,
         page_size=limit,
-        last_evaluated_key=paging.start(cursor, "listed_at", "event_id", application_id=application_id),
+        last_evaluated_key=paging.start(
+            router.current_event, cursor, "listed_at", "event_id", application_id=application_id
+        ),
     )
     muted = mutes.of_application(application_id)
     return paging.page(
-        found, tables.OperationalEvent, lambda item: view(event_items.from_item(item), muted), "listed_at", "event_id"
+        router.current_event,
+        found,
+        tables.OperationalEvent,
+        lambda item: view(event_items.from_item(item), muted),
+        "listed_at",
+        "event_id",
     )
 
 

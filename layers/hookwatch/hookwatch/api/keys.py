@@ -57,8 +57,10 @@ def create_key(body: KeyBody) -> Response[str]:
 def list_keys(limit: paging.Limit = 50, cursor: paging.Cursor = None) -> dict[str, Any]:
     """Those that are for no other applications than the asking key is, in no order. A page may be short though there
     are more. Revoked ones are shown for 30 days."""
-    found = tables.ApiKey.scan(page_size=limit, last_evaluated_key=paging.start(cursor, "key_id"))
-    page = paging.page(found, tables.ApiKey, lambda item: view(api_keys.from_item(item)), "key_id")
+    found = tables.ApiKey.scan(page_size=limit, last_evaluated_key=paging.start(router.current_event, cursor, "key_id"))
+    page = paging.page(
+        router.current_event, found, tables.ApiKey, lambda item: view(api_keys.from_item(item)), "key_id"
+    )
     return {**page, "data": [key for key in page["data"] if _is_visible(key["application_ids"])]}
 
 

@@ -94,24 +94,28 @@ def list_monitored_endpoints(
         application_id,
         filter_condition=table.state == state if state else table.state != "deleted",
         page_size=limit,
-        last_evaluated_key=paging.start(cursor, "endpoint_id", application_id=application_id),
+        last_evaluated_key=paging.start(router.current_event, cursor, "endpoint_id", application_id=application_id),
     )
     muted = mutes.active(application_id, times.now())
     return paging.page(
-        found, tables.MonitoredEndpoint, lambda item: view(item, muted.get(item.endpoint_id)), "endpoint_id"
+        router.current_event,
+        found,
+        tables.MonitoredEndpoint,
+        lambda item: view(item, muted.get(item.endpoint_id)),
+        "endpoint_id",
     )
 
 
 def _failing_anywhere(cursor: str | None, limit: int) -> dict[str, Any]:
     """What is failing now, by application and endpoint. The cursor is of the last endpoint on the page."""
     keys = sorted((incident.application_id, incident.endpoint_id) for incident in sweeping.open_incidents("failing"))
-    last, now = paging.read(cursor, 2) or ("", ""), times.now()
+    last, now = paging.read(router.current_event, cursor, 2) or ("", ""), times.now()
     left = [key for key in keys if key > last]
     page = left[:limit]
     items = {(item.application_id, item.endpoint_id): item for item in tables.MonitoredEndpoint.batch_get(page)}
     muted = {application_id: mutes.active(application_id, now) for application_id, _ in items}
     data = [view(items[key], muted[key[0]].get(key[1])) for key in page if key in items]
-    return {"data": data, "next_cursor": paging.cursor(*page[-1]) if len(left) > limit else None}
+    return {"data": data, "next_cursor": paging.cursor(router.current_event, *page[-1]) if len(left) > limit else None}
 
 
 @router.get("/monitored_endpoints/<endpoint_id>")

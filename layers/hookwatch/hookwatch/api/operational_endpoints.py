@@ -57,9 +57,12 @@ def list_operational_endpoints(
         application_id,
         scan_index_forward=False,
         page_size=limit,
-        last_evaluated_key=paging.start(cursor, "listed_at", "operational_endpoint_id", application_id=application_id),
+        last_evaluated_key=paging.start(
+            router.current_event, cursor, "listed_at", "operational_endpoint_id", application_id=application_id
+        ),
     )
     return paging.page(
+        router.current_event,
         found,
         tables.OperationalEndpoint,
         lambda item: view(endpoints.from_item(item)),

@@ -1,16 +1,24 @@
-"""Lists: `{"data": […], "next_cursor": null|"…"}`."""
+"""Lists: `{"data": […], "next_cursor": null|"…"}`. A cursor is sealed: it is of one query and of one key."""
 
 import base64
-from collections.abc import Callable
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.utilities import parameters
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
 
 from hookwatch import errors
+from hookwatch.api import identity_of
+from hookwatch.settings import ApiSettings
+
+settings = ApiSettings.from_environment()
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024)]
@@ -18,7 +26,11 @@ _PAGES_AT_MOST = 10
 
 
 def page(
-    found: ResultIterator[Any], of: type[Model], view: Callable[[Any], dict[str, Any]], *names: str
+    request: APIGatewayProxyEvent,
+    found: ResultIterator[Any],
+    of: type[Model],
+    view: Callable[[Any], dict[str, Any]],
+    *names: str,
 ) -> dict[str, Any]:
     """What `found`, a query of `of` whose pages are as long as the limit, holds in its first page that is not empty: of
     ten at most, for a filter may let nothing through. A cursor has the attributes `names` of the last item read."""
@@ -28,41 +40,52 @@ def page(
         if data:
             break
     last = found.page_iter.last_evaluated_key
-    return {"data": data, "next_cursor": cursor(*(last[name]["S"] for name in names)) if last else None}
+    return {"data": data, "next_cursor": cursor(request, *(last[name]["S"] for name in names)) if last else None}
 
 
-def start(named: str | None, *names: str, **fixed: str) -> dict[str, dict[str, str]] | None:
+def start(
+    request: APIGatewayProxyEvent, named: str | None, *names: str, **fixed: str
+) -> dict[str, dict[str, str]] | None:
     """Where a query goes on: the key of which a cursor has the attributes `names`, and the query itself `fixed`.
 
     Raises:
         errors.Problem: 422, it is not a cursor.
     """
-    values = read(named, len(names))
+    values = read(request, named, len(names))
     if values is None:
         return None
     return {name: {"S": value} for name, value in (*fixed.items(), *zip(names, values, strict=True))}
 
 
-def read(named: str | None, number: int) -> tuple[str, ...] | None:
+def read(request: APIGatewayProxyEvent, named: str | None, number: int) -> tuple[str, ...] | None:
     """What a cursor has, which are `number` texts.
 
     Raises:
-        errors.Problem: 422, it is not a cursor.
+        errors.Problem: 422, it is not a cursor, or not one of this query and this key.
     """
     if named is None:
         return None
     try:
-        values = msgspec.json.decode(base64.b64decode(named, altchars=b"-_", validate=True), type=tuple[str, ...])
-    except (ValueError, msgspec.MsgspecError):  # ValueError: no base64, or no ASCII
+        decoded = base64.b64decode(named, altchars=b"-_", validate=True)
+        seal, *values = msgspec.json.decode(decoded, type=tuple[str, ...])
+    except (ValueError, msgspec.MsgspecError):  # ValueError: no base64, or no ASCII, or nothing in it
         raise not_a_cursor() from None
-    if len(values) != number or not all(values):
+    if len(values) != number or not hmac.compare_digest(seal.encode(), _seal(request, values).encode()):
         raise not_a_cursor()
-    return values
+    return tuple(values)
 
 
 def not_a_cursor() -> errors.Problem:
-    return errors.invalid("The cursor is not one of ours.", {"loc": ["cursor"], "msg": "not a cursor"})
+    return errors.invalid("The cursor is not one of this list.", {"loc": ["cursor"], "msg": "not a cursor"})
 
 
-def cursor(*values: str) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode()
+def cursor(request: APIGatewayProxyEvent, *values: str) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((_seal(request, values), *values))).decode()
+
+
+def _seal(request: APIGatewayProxyEvent, values: Sequence[str]) -> str:
+    """Over who asks, and for what: a cursor goes on with its own list, and for its own key."""
+    query = {name: value for name, value in request.query_string_parameters.items() if name not in ("cursor", "limit")}
+    parts = msgspec.json.encode([identity_of(request).key_id, request.path.rstrip("/"), sorted(query.items()), values])
+    key = parameters.get_secret(settings.cursor_key_secret, max_age=300)
+    return hmac.new(key.encode(), parts, hashlib.sha256).hexdigest()[:32]
