@@ -24,6 +24,7 @@ os.environ |= {
     "MESSAGE_STATS_TABLE": "MessageStats",
     "DELIVERY_PACE_TABLE": "DeliveryPace",
     "API_KEY_TABLE": "ApiKey",
+    "IDEMPOTENCY_TABLE": "Idempotency",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)

@@ -20,11 +20,12 @@ from hookwatch.api import (
     sources,
     stats,
 )
+from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 
 logger = Logger()
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
-app.use([authorize])
+app.use([authorize, Idempotency(signing_secrets.REFILLS).middleware])
 answer_problems(app)
 for routes in (
     event_types,

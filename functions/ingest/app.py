@@ -14,6 +14,7 @@ from pynamodb.exceptions import PynamoDBException
 import hookwatch
 from hookwatch import errors, tables, times
 from hookwatch.api import BASE_PATH, answer, authorize, identity_of, raw_body
+from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
 from hookwatch.observing import bodies, minutes, reports, sources
@@ -26,7 +27,7 @@ queue = SignalsQueue(settings.signals_queue_url)
 source_secrets = sources.SecretCache(Encryption(settings.secrets_encryption_key))
 tables.connect(tables.Source, tables.ApplicationMinute)
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH])
-app.use([authorize])
+app.use([authorize, Idempotency().middleware])
 answer_problems(app)
 
 

@@ -164,3 +164,14 @@ def test_a_star_matches_whatever_is_there(aws: Aws, method: str) -> None:
 @pytest.mark.parametrize(("sent", "status"), [('W/"1"', 412), ('"1"', 412), ("1", 422), ('"1" "2"', 422), ("", 422)])
 def test_an_if_match_that_fits_nothing_or_is_none(aws: Aws, sent: str, status: int) -> None:
     assert call(aws, "PATCH", path_of(create(aws)), {}, headers={"If-Match": sent})[0] == status
+
+
+def test_an_application_has_so_many_endpoints_and_no_more(aws: Aws) -> None:
+    shop = unique("shop")
+    for _ in range(int(aws.environment("ENDPOINTS_PER_APPLICATION"))):
+        last = create(aws, application_id=shop)
+    status, problem = call(aws, "POST", "/", endpoint_body(shop))
+    assert (status, problem["id"]) == (409, "limit_reached")
+    assert call(aws, "POST", "/", endpoint_body(unique("shop")))[0] == 201
+    call(aws, "DELETE", path_of(last))
+    assert call(aws, "POST", "/", endpoint_body(shop))[0] == 201

@@ -185,3 +185,20 @@ def test_a_generated_secret_has_letters_and_digits_on_aws_and_on_the_local_cloud
 def test_lines_of_signals_arrive_as_the_bytes_they_were_and_json_as_text() -> None:
     # SAM wants the slash escaped (AWS::Serverless::Api, BinaryMediaTypes).
     assert RESOURCES["RestApi"]["Properties"]["BinaryMediaTypes"] == ["application~1x-ndjson"]
+
+
+def test_reporting_is_throttled_apart_from_the_rest_of_the_api() -> None:
+    limits = {
+        (setting["ResourcePath"].replace("~1", "/"), setting["HttpMethod"]): setting["ThrottlingRateLimit"]["Ref"]
+        for setting in RESOURCES["RestApi"]["Properties"]["MethodSettings"]
+    }
+    base = "//api/v1/operational_webhooks"
+    assert limits == {
+        ("/*", "*"): "ApiRequestsPerSecond",
+        (f"{base}/signals", "POST"): "IngestRequestsPerSecond",
+        (f"{base}/sources/{{source_id}}", "POST"): "IngestRequestsPerSecond",
+    }
+    routes = {
+        event["Properties"]["Path"] for event in of_type("AWS::Serverless::Function")["Ingest"]["Events"].values()
+    }
+    assert {path[1:] for path, method in limits if method == "POST"} <= routes

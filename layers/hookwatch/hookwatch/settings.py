@@ -132,6 +132,7 @@ class DeliverySettings(_FromEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings(_FromEnvironment):
+    endpoints_per_application: int
     cursor_key_secret: str
     policy: Policy
     links: dict[str, str]

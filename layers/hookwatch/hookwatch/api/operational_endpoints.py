@@ -77,6 +77,12 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
     operational_endpoint_id = f"oep_{secrets.token_hex(12)}"
     secret = signing.new_secret()
     _check_types(body)
+    if endpoints.number_of(application_id) >= settings.endpoints_per_application:
+        raise errors.Problem(
+            409,
+            "limit_reached",
+            f"An application has at most {settings.endpoints_per_application} operational endpoints.",
+        )
     if HIDDEN in body.headers.values():
         raise errors.invalid("There is no header to keep yet.", {"loc": ["headers"], "msg": f"{HIDDEN} keeps a value"})
     endpoint = OperationalEndpoint(

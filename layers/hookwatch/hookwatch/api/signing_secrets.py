@@ -54,3 +54,13 @@ def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Bo
     if not endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old))):
         raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
     return view(rotated)
+
+
+def _with_secret(body: dict[str, Any], path: str) -> dict[str, Any]:
+    """The answer to a request that is sent again: the secret as it is now, null where its endpoint is gone."""
+    named = body.get("operational_endpoint_id") or path.rstrip("/").split("/")[-3]
+    endpoint = endpoints.find(named)
+    return {**body, "secret": credentials.decrypt(endpoint, encryption).secrets[0] if endpoint else None}
+
+
+REFILLS = {"/": _with_secret, "/{operational_endpoint_id}/secret/rotate": _with_secret}

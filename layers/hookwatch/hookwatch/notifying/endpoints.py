@@ -51,6 +51,11 @@ def create(endpoint: OperationalEndpoint) -> None:
     _to_item(endpoint).save(condition=tables.OperationalEndpoint.operational_endpoint_id.does_not_exist())
 
 
+def number_of(application_id: str) -> int:
+    """Of one that was created in this moment it may not know yet: the index follows the table."""
+    return tables.OperationalEndpoint.by_application.count(application_id)
+
+
 def get(operational_endpoint_id: str) -> OperationalEndpoint:
     """The endpoint as it is now.
 

@@ -1,0 +1,99 @@
+"""`Idempotency-Key` on every POST: what is sent again within 24 hours is not done again, and gets the same answer."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.utilities.idempotency import (
+    DynamoDBPersistenceLayer,
+    IdempotencyConfig,
+    idempotent_function,
+)
+from aws_lambda_powertools.utilities.idempotency.exceptions import (
+    IdempotencyAlreadyInProgressError,
+    IdempotencyInconsistentStateError,
+    IdempotencyPersistenceLayerError,
+    IdempotencyValidationError,
+)
+
+from hookwatch import errors
+from hookwatch.access import roles
+from hookwatch.api import answer, identity_of
+from hookwatch.settings import environment
+
+_KEPT_SECONDS = 24 * 3600
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_SHOWN_ONCE = ("key", "secret")
+
+# What an answer had that is not kept, made afresh from the answer without it and the path; by the route.
+Refill = Callable[[dict[str, Any], str], dict[str, Any]]
+
+
+class Idempotency:
+    """Under (key id, method, path, Idempotency-Key), bound to the body; a refused request is not kept."""
+
+    def __init__(self, refills: Mapping[str, Refill] | None = None) -> None:
+        self._refills = refills or {}
+        self._store = DynamoDBPersistenceLayer(environment("IDEMPOTENCY_TABLE"))
+
+    def middleware(self, app: APIGatewayRestResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
+        request, route = app.current_event, app.request.route
+        sent = request.headers.get("Idempotency-Key")
+        if request.http_method != "POST" or sent is None or ("POST", route) in roles.OPEN:
+            return next_middleware(app)
+        if not _KEY.fullmatch(sent):
+            raise errors.invalid(
+                "The Idempotency-Key is not one.",
+                {"loc": ["Idempotency-Key"], "msg": "1 to 255 printable ASCII characters without spaces"},
+            )
+        fresh: list[Response[Any]] = []
+
+        def act(*, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001  # by which it is known
+            fresh.append(next_middleware(app))
+            return _kept(fresh[0])
+
+        asked = {
+            "for": [identity_of(request).key_id, "POST", request.path.rstrip("/"), sent],
+            "body": request.body or "",
+        }
+        kept = self._once(act, asked, app)
+        if fresh:
+            return fresh[0]
+        body, refill = json.loads(kept["body"]), self._refills.get(route)
+        if refill:
+            body = refill(body, request.path)
+        return answer(kept["status"], body, **kept["headers"])
+
+    def _once(self, act: Callable[..., dict[str, Any]], asked: dict[str, Any], app: APIGatewayRestResolver) -> Any:
+        config = IdempotencyConfig(
+            event_key_jmespath="for",
+            payload_validation_jmespath="body",
+            expires_after_seconds=_KEPT_SECONDS,
+            hash_function="sha256",
+            lambda_context=app.lambda_context,  # a function that dies holds the key no longer than it could have run
+        )
+        once = idempotent_function(
+            act, data_keyword_argument="asked", persistence_store=self._store, config=config, key_prefix="POST"
+        )
+        try:
+            return once(asked=asked)
+        except IdempotencyValidationError:
+            raise errors.Problem(
+                409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body."
+            ) from None
+        except IdempotencyAlreadyInProgressError:
+            raise errors.Problem(
+                409, "in_progress", "A request with this Idempotency-Key is under way.", retry_after_seconds=1
+            ) from None
+        except (IdempotencyInconsistentStateError, IdempotencyPersistenceLayerError) as error:
+            raise errors.unavailable("A part of Hookwatch does not answer; send the same request again.") from error
+
+
+def _kept(response: Response[Any]) -> dict[str, Any]:
+    """Without what is shown once, for nothing of it lies in the table in clear. As text, which keeps its order."""
+    body = json.loads(response.body) if isinstance(response.body, str) else response.body or {}
+    body = {name: None if name in _SHOWN_ONCE else value for name, value in body.items()}
+    headers = {name: value for name, value in response.headers.items() if name == "ETag"}
+    return {"status": response.status_code, "body": json.dumps(body), "headers": headers}
