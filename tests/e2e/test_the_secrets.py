@@ -47,7 +47,8 @@ def use_all(api: Api, stack: Stack, answers: list[str]) -> tuple[str, dict[str, 
     with Receiver(lambda _body, attempt: 500 if attempt == 1 else 200) as receiver:
         name = register(api, receiver, shop, headers={"X-Api-Token": HEADER}, retry={"schedule_seconds": [1]})
         first = receiver.secret
-        second = api.post(f"/{name}/secret/rotate", {}).json()["secret"]
+        second = once(api, f"/{name}/secret/rotate", {})["secret"]
+        key = once(api, "/keys", {"role": "viewer", "application_ids": [shop]})["key"].rpartition("_")[2]
         blocked = api.post("", {"application_id": shop, "url": "https://10.0.0.1/"})
         happened = [{"type": "endpoint.created", "endpoint_id": "erp", "occurred_at": text(datetime.now(UTC))}]
         api.post_signals(shop, happened)
@@ -73,10 +74,19 @@ def use_all(api: Api, stack: Stack, answers: list[str]) -> tuple[str, dict[str, 
         "header": HEADER,
         "source": SOURCE,
         "seal key": seal["current"],
+        "key": key,
         "admin key": stack.api_key.removeprefix("hwk_admin_"),
         "refused": REFUSED,
         "refused key": REFUSED.replace("-", ""),
     }
+
+
+def once(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """With an Idempotency-Key, so that the answer is kept."""
+    answer = api.request("POST", path, json=body, headers={"Idempotency-Key": unique("request")})
+    assert answer.ok, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
 
 
 def physical(stack: Stack, logical_id: str) -> str:
