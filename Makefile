@@ -39,7 +39,7 @@ integration: .venv/node-ready ## Each function in process, on moto and real HTTP
 e2e: .venv/ready ## The deployed stack on a local cloud of its own, through its public API
 	$(BIN)/pytest tests/e2e
 
-bench: .venv/ready ## What receivers that hang cost the healthy, and what a million healthy attempts cost
+bench: .venv/ready ## What receivers that hang cost the healthy, how fast the API answers, what a million healthy attempts cost
 	@$(BIN)/python -m tests.performance
 
 up: .venv/ready ## Starts the local cloud with the application deployed, and leaves it running
