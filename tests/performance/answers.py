@@ -34,9 +34,9 @@ def _measure(world: World, route: tuple[str, str]) -> tuple[list[float], list[fl
 
 def tell(found: Found) -> None:
     print(
-        f"\nAn answer of a warm function, {TIMES} requests a route, in milliseconds. The local cloud waits 50 ms for a log"
+        f"\nAn answer of a warm function, {TIMES} requests a route, in milliseconds. The local cloud waits\n"
+        "50 ms for a line of log from a function that writes none (ministack 1.5.33): in both columns.\n"
     )
-    print("line of a function that writes none (ministack 1.5.33), and that is in both columns:\n")
     print(f"  {'':50} {'p50':>6} {'p99':>6} {'own p50':>9} {'own p99':>8}")
     for (method, path), (took, own) in found.items():
         figures = f"{_at(took, 0.5):6.0f} {_at(took, 0.99):6.0f} {_at(own, 0.5):9.0f} {_at(own, 0.99):8.0f}"
