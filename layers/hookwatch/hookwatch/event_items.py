@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-from pynamodb.exceptions import PutError
 
 from hookwatch import tables, times
 from hookwatch.operational_events import OperationalEvent
@@ -26,13 +25,7 @@ def to_item(event: OperationalEvent, *, expires_at: int) -> tables.OperationalEv
 
 def create(event: OperationalEvent, *, expires_at: int) -> bool:
     """Writes it. False where there is one of its id."""
-    try:
-        to_item(event, expires_at=expires_at).save(condition=tables.OperationalEvent.event_id.does_not_exist())
-    except PutError as error:
-        if tables.has_failed_condition(error):
-            return False
-        raise
-    return True
+    return tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), to_item(event, expires_at=expires_at))
 
 
 def from_item(item: tables.OperationalEvent) -> OperationalEvent:

@@ -11,6 +11,9 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
+from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
@@ -302,6 +305,28 @@ def expiry(moment: datetime, days: int) -> int:
 def has_failed_condition(error: Any) -> bool:
     """Whether a write was refused because its condition did not hold."""
     return bool(getattr(error, "cause_response_code", None) == "ConditionalCheckFailedException")
+
+
+def put_if(condition: Condition, item: Model) -> bool:
+    """Whether the condition held, and the item was put."""
+    try:
+        item.save(condition=condition)
+    except PutError as error:
+        if has_failed_condition(error):
+            return False
+        raise
+    return True
+
+
+def update_if(condition: Condition, item: Model, *actions: Action) -> bool:
+    """Whether the condition held, and the item was updated; it then has what is stored."""
+    try:
+        item.update(actions=list(actions), condition=condition)
+    except UpdateError as error:
+        if has_failed_condition(error):
+            return False
+        raise
+    return True
 
 
 def connect(*models: type[Model]) -> None:

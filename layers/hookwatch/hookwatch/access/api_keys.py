@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pynamodb.exceptions import UpdateError
-from pynamodb.expressions.update import Action
-
 from hookwatch import errors, tables, times
 from hookwatch.access import keys
 from hookwatch.access.keys import Identity
@@ -81,16 +78,10 @@ def revoke(key_id: str, now: datetime) -> None:
         errors.Problem: 404, it is revoked already.
     """
     table = tables.ApiKey
-    actions: list[Action] = [
-        table.revoked_at.set(times.to_text(now)),
-        table.expires_at.set(tables.expiry(now, _REVOKED_KEPT_DAYS)),
-    ]
-    try:
-        table(key_id).update(actions=actions, condition=table.key_id.exists() & table.revoked_at.does_not_exist())
-    except UpdateError as error:
-        if tables.has_failed_condition(error):
-            raise errors.not_found("key") from None
-        raise
+    actions = (table.revoked_at.set(times.to_text(now)), table.expires_at.set(tables.expiry(now, _REVOKED_KEPT_DAYS)))
+    is_alive = table.key_id.exists() & table.revoked_at.does_not_exist()
+    if not tables.update_if(is_alive, table(key_id), *actions):
+        raise errors.not_found("key")
 
 
 def note_use(key: ApiKey, now: datetime) -> None:
@@ -98,14 +89,9 @@ def note_use(key: ApiKey, now: datetime) -> None:
     table, before = tables.ApiKey, times.to_text(now - _USED_AT_MOST_EVERY)
     if key.last_used_at is not None and key.last_used_at > before:
         return
-    try:
-        table(key.key_id).update(
-            actions=[table.last_used_at.set(times.to_text(now))],
-            condition=table.key_id.exists() & (table.last_used_at.does_not_exist() | (table.last_used_at <= before)),
-        )
-    except UpdateError as error:
-        if not tables.has_failed_condition(error):  # else another request has noted it
-            raise
+    is_due = table.key_id.exists() & (table.last_used_at.does_not_exist() | (table.last_used_at <= before))
+    # Where it is not due any more, another request has noted it.
+    tables.update_if(is_due, table(key.key_id), table.last_used_at.set(times.to_text(now)))
 
 
 def from_item(item: tables.ApiKey) -> ApiKey:

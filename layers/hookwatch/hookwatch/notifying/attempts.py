@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pynamodb.exceptions import PutError
-
 from hookwatch import tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.notifying.queue import Delivery
@@ -132,13 +130,7 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
             item.error = error
         case Blocked():
             item.error = "blocked"
-    try:
-        item.save(condition=tables.OperationalAttempt.event_id.does_not_exist())
-    except PutError as error:
-        if tables.has_failed_condition(error):
-            return False
-        raise
-    return True
+    return tables.put_if(tables.OperationalAttempt.event_id.does_not_exist(), item)
 
 
 def of_event(event_id: str) -> list[OperationalAttempt]:

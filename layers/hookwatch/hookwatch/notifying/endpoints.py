@@ -6,7 +6,7 @@ from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache, cached
-from pynamodb.exceptions import DeleteError, UpdateError
+from pynamodb.exceptions import DeleteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -80,7 +80,7 @@ def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool
     ]
     if forgets:
         actions += [table.failing_since.remove(), table.has_succeeded.set(False)]
-    return _update(new.operational_endpoint_id, actions, table.updated_at == old.updated_at)
+    return tables.update_if(table.updated_at == old.updated_at, table(new.operational_endpoint_id), *actions)
 
 
 def next_update(old: OperationalEndpoint) -> str:
@@ -113,13 +113,13 @@ def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool =
         condition &= table.failing_since == endpoint.failing_since
     now = times.to_text(times.now())
     actions: list[Action] = [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)]
-    return _learn(endpoint, actions, condition)
+    return _learn(endpoint, condition, *actions)
 
 
 def begin_failing(endpoint: OperationalEndpoint, since: datetime) -> bool:
     """Notes that deliveries fail. False where that is noted already, or it is gone, or another one by now."""
     table = tables.OperationalEndpoint
-    return _learn(endpoint, [table.failing_since.set(times.to_text(since))], table.failing_since.does_not_exist())
+    return _learn(endpoint, table.failing_since.does_not_exist(), table.failing_since.set(times.to_text(since)))
 
 
 def succeed(endpoint: OperationalEndpoint) -> bool:
@@ -130,24 +130,13 @@ def succeed(endpoint: OperationalEndpoint) -> bool:
         | table.has_succeeded.does_not_exist()  # of version 0.1
         | (table.has_succeeded == False)  # noqa: E712  # builds a condition expression
     )
-    return _learn(endpoint, [table.failing_since.remove(), table.has_succeeded.set(True)], is_news)
+    return _learn(endpoint, is_news, table.failing_since.remove(), table.has_succeeded.set(True))
 
 
-def _learn(endpoint: OperationalEndpoint, actions: list[Action], condition: Condition) -> bool:
+def _learn(endpoint: OperationalEndpoint, condition: Condition, *actions: Action) -> bool:
     """What a delivery to its URL taught is of that URL: while it was under way somebody may have set another one."""
-    is_the_same = tables.OperationalEndpoint.url == endpoint.url
-    return _update(endpoint.operational_endpoint_id, actions, is_the_same & condition)
-
-
-def _update(operational_endpoint_id: str, actions: list[Action], condition: Condition) -> bool:
-    """False where the condition does not hold, as of one that is gone."""
-    try:
-        tables.OperationalEndpoint(operational_endpoint_id).update(actions=actions, condition=condition)
-    except UpdateError as error:
-        if tables.has_failed_condition(error):
-            return False
-        raise
-    return True
+    table = tables.OperationalEndpoint
+    return tables.update_if((table.url == endpoint.url) & condition, table(endpoint.operational_endpoint_id), *actions)
 
 
 class EndpointCache:

@@ -5,7 +5,6 @@ from threading import Lock
 
 import msgspec
 from cachetools import TTLCache, cached
-from pynamodb.exceptions import PutError
 
 from hookwatch import errors, tables, times
 from hookwatch.operational_events import OperationalEvent
@@ -159,12 +158,8 @@ def _save(application_id: str, mute: Mute, old: Mute | None) -> None:
         mute=_to_text(mute),
         expires_at=tables.expiry(mute.until, _KEPT_DAYS),
     )
-    try:
-        item.save(condition=attribute == _to_text(old) if old else attribute.does_not_exist())
-    except PutError as error:
-        if tables.has_failed_condition(error):
-            raise errors.Problem(409, "conflict", "The mute was changed meanwhile; send the request again.") from None
-        raise
+    if not tables.put_if(attribute == _to_text(old) if old else attribute.does_not_exist(), item):
+        raise errors.Problem(409, "conflict", "The mute was changed meanwhile; send the request again.")
 
 
 def _to_text(mute: Mute) -> str:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from pynamodb.exceptions import UpdateError
-
 from hookwatch import tables
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.retry import Wait
@@ -88,14 +86,9 @@ def _advance(
     for condition, moved in ((is_behind, attribute.set(first + length)), (is_ahead, attribute.add(length))):
         item = tables.DeliveryPace(operational_endpoint_id)
         kept = tables.DeliveryPace.expires_at.set(tables.expiry(start, _KEPT_DAYS))
-        try:
-            item.update(actions=[moved, kept], condition=condition)
-        except UpdateError as error:
-            if not tables.has_failed_condition(error):
-                raise
-            continue
-        begins = int(getattr(item, clock)) - length
-        return [_EPOCH + timedelta(microseconds=begins + n * interval) for n in range(number)]
+        if tables.update_if(condition, item, moved, kept):
+            begins = int(getattr(item, clock)) - length
+            return [_EPOCH + timedelta(microseconds=begins + n * interval) for n in range(number)]
     return None
 
 
