@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookwatch.api.merge_patch import merged
@@ -114,6 +114,7 @@ documents = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=200)
 @given(documents, documents)
 def test_a_merge_is_what_rfc_7396_says(target: Any, patch: Any) -> None:
     result = merged(target, patch)
