@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 OPERATE = $(BIN)/python -m hookwatch.operating $(if $(STACK),--stack "$(STACK)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format unit integration e2e bench up down reemit redrive deploy lock clean
+.PHONY: help demo test check format unit integration e2e sam-local bench up down reemit redrive deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## What can be made
 demo: .venv/ready ## An outage goes in, signed notifications come out: the main job, on a local cloud
 	@$(BIN)/python -m tests.demo
 
-test: check unit integration e2e ## Everything that proves it: lint, types, unit, integration, end-to-end
+test: check unit integration e2e sam-local ## Everything that proves it: lint, types, unit, integration, end-to-end, sam local
 
 check: .venv/ready ## Lint, format, types, the template
 	$(BIN)/ruff check
@@ -38,6 +38,9 @@ integration: .venv/node-ready ## Each function in process, on moto and real HTTP
 
 e2e: .venv/ready ## The deployed stack on a local cloud of its own, through its public API
 	$(BIN)/pytest tests/e2e
+
+sam-local: .venv/ready ## The functions in containers, by sam local, where a container engine answers: [CLOUD=.local], else its own cloud
+	@$(BIN)/python -m tests.sam_local $(if $(CLOUD),"$(CLOUD)")
 
 bench: .venv/ready ## What receivers that hang cost the healthy, how fast the API answers, what a million healthy attempts cost
 	@$(BIN)/python -m tests.performance

@@ -8,6 +8,7 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from tests.in_process.aws import ROOT
+from tests.sam_local.answers import CHECKS
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
@@ -202,3 +203,7 @@ def test_reporting_is_throttled_apart_from_the_rest_of_the_api() -> None:
         event["Properties"]["Path"] for event in of_type("AWS::Serverless::Function")["Ingest"]["Events"].values()
     }
     assert {path[1:] for path, method in limits if method == "POST"} <= routes
+
+
+def test_every_sample_event_is_invoked_by_sam_local_and_its_answer_checked() -> None:
+    assert {path.stem for path in (ROOT / "events").glob("*.json")} == set(CHECKS)
