@@ -117,7 +117,7 @@ def test_who_stands_in_line_goes_out_when_the_limit_is_taken_away(aws: Aws) -> N
 
 def test_a_changed_limit_ends_the_line_for_who_stands_in_it_and_for_who_comes(aws: Aws) -> None:
     with Receiver() as receiver:
-        body = {"application_id": "shop", "url": receiver.url, "rate_limit": 1}
+        body = {"application_id": unique("shop"), "url": receiver.url, "rate_limit": 1}
         name = call(aws, "POST", "/", body)[1]["operational_endpoint_id"]
         delivery = in_line(name, timedelta(days=5))
         call(aws, "PUT", f"/{name}", body | {"description": "the limit stays"})

@@ -114,7 +114,7 @@ def test_a_receiver_that_failed_for_five_days_is_disabled_when_a_delivery_is_exh
 
 def test_who_enables_it_again_or_moves_it_gives_it_five_days_anew(aws: Aws) -> None:
     for change in ({"is_enabled": True}, {"url": "https://ops.example.com/moved"}):
-        body = {"application_id": "shop", "url": "https://ops.example.com/"}
+        body = {"application_id": unique("shop"), "url": "https://ops.example.com/"}
         name = call(aws, "POST", "/", body)[1]["operational_endpoint_id"]
         endpoints.begin_failing(endpoints.get(name), datetime.now(UTC) - timedelta(days=6))
         if "is_enabled" in change:
