@@ -1,7 +1,6 @@
 """The HTTP API: what its routes share. The routes themselves are one module for each thing they are about."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable
 from typing import Any
@@ -25,10 +24,11 @@ def identity_of(request: APIGatewayProxyEvent) -> Identity:
 
 
 def authorize(app: APIGatewayRestResolver, next_middleware: Callable[..., Any]) -> Any:
-    """Before a route: may this role do that at all? Whose what it is about is, the route finds out.
+    """Before a route: may this role do that at all, and is the body an object? Whose what it is about is, the route
+    finds out.
 
     Raises:
-        errors.Problem: 403; 404, there is no such route, or no rule for it.
+        errors.Problem: 403; 404, there is no such route, or no rule for it; 415 and 422, see `wrong_body`.
     """
     route = _route(app.request)
     if route not in roles.OPEN:
@@ -37,7 +37,35 @@ def authorize(app: APIGatewayRestResolver, next_middleware: Callable[..., Any]) 
             raise errors.not_found("route")
         if decision is Decision.FORBIDDEN:
             raise errors.forbidden("The role of the key does not allow this.")
+        wrong = wrong_body(app)
+        if wrong:
+            raise wrong
     return next_middleware(app)
+
+
+_OF_ANY_FORM = {("POST", "/signals"), *roles.OPEN}  # lines too, and JSON by any name
+_JSON = {"application/json", "application/merge-patch+json"}
+_UTF_8 = {"utf-8", "utf8", "us-ascii"}
+
+
+def wrong_body(app: APIGatewayRestResolver) -> errors.Problem | None:
+    """What is wrong with a body, if there is one, that must be a JSON object in UTF-8: before any field is looked at,
+    for Powertools reads forms too, and of a list the first object."""
+    request = app.current_event
+    if not request.body or request.http_method not in ("POST", "PUT", "PATCH") or _route(app.request) in _OF_ANY_FORM:
+        return None
+    sent = request.headers.get("Content-Type") or "application/json"
+    media_type, *parameters = (part.strip().lower() for part in sent.split(";"))
+    charsets = {part.partition("=")[2].strip(' "') for part in parameters if part.startswith("charset")}
+    if media_type not in _JSON or not charsets <= _UTF_8:
+        return errors.unsupported("Send application/json in UTF-8.")
+    try:
+        text = raw_body(request).decode()
+    except UnicodeDecodeError:
+        return errors.invalid("The body is not UTF-8.")
+    except errors.Problem as problem:
+        return problem
+    return errors.invalid("The body must be an object, not a list.") if text.lstrip().startswith("[") else None
 
 
 def is_visible(router: APIGatewayRouter, application_id: str) -> bool:
@@ -91,15 +119,13 @@ def raw_body(request: APIGatewayProxyEvent) -> bytes:
     """The body's bytes, as they were sent.
 
     Raises:
-        errors.Problem: 422, there is none.
+        errors.Problem: 422, there is none, or it is no text.
     """
     if not request.body:
         raise errors.invalid("The request has no body.")
-    if not request.is_base64_encoded:
-        return request.body.encode()
     try:
-        return base64.b64decode(request.body, validate=True)
-    except binascii.Error:
+        return base64.b64decode(request.body, validate=True) if request.is_base64_encoded else request.body.encode()
+    except ValueError:  # no base64, or half a character
         raise errors.invalid("The body cannot be read.") from None
 
 

@@ -27,7 +27,7 @@ class EventBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     application_id: Id
-    type: Annotated[str, Field(max_length=128)]
+    type: Annotated[str, Field(min_length=1, max_length=128)]
     data: dict[str, Any]
     timestamp: Annotated[Moment | None, Field(strict=False)] = None
     dedup_key: Annotated[str | None, Field(min_length=1, max_length=256)] = None

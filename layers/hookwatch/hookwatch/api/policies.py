@@ -1,8 +1,9 @@
 """Routes: the numbers of the rules, for one application."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import errors
@@ -11,6 +12,7 @@ from hookwatch.api import raw_body, scope
 from hookwatch.observing import policies
 from hookwatch.observing.bodies import parse_json
 from hookwatch.observing.policies import Policies
+from hookwatch.observing.reports import Id
 from hookwatch.policy import Policy
 from hookwatch.settings import ApiSettings
 
@@ -24,14 +26,14 @@ def view(application_id: str, policy: Policy, own: dict[str, Any]) -> dict[str, 
 
 
 @router.get("/policies/<application_id>")
-def get_policy(application_id: str) -> dict[str, Any]:
+def get_policy(application_id: Annotated[Id, Path()]) -> dict[str, Any]:
     application_id = _one(application_id)
     own = policies.own_numbers(application_id)
     return view(application_id, known.resolved(application_id, own), own)
 
 
 @router.put("/policies/<application_id>")
-def put_policy(application_id: str) -> dict[str, Any]:
+def put_policy(application_id: Annotated[Id, Path()]) -> dict[str, Any]:
     """The body holds the application's own numbers, `{}` for none. In effect within a minute."""
     application_id, own = _one(application_id), parse_json(raw_body(router.current_event))
     if not isinstance(own, dict):

@@ -1,6 +1,7 @@
 """Every error as application/problem+json (RFC 9457), in one place."""
 
 import json
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -15,9 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
 from hookwatch import errors
+from hookwatch.api import wrong_body
 from hookwatch.errors import Problem
 
 logger = Logger()
+
+_ERRORS_AT_MOST = 100  # a body can hold a million unknown names, and Lambda's answer 6 MB
+_CHARACTERS_AT_MOST = 256
 
 
 def to_response(problem: Problem) -> Response[str]:
@@ -29,7 +34,7 @@ def to_response(problem: Problem) -> Response[str]:
         "detail": problem.detail,
     }
     if problem.errors:
-        body["errors"] = problem.errors
+        body["errors"] = [_short(error) for error in problem.errors[:_ERRORS_AT_MOST]]
     headers: dict[str, str | list[str]] = {}
     if problem.retry_after_seconds is not None:
         headers["Retry-After"] = str(problem.retry_after_seconds)
@@ -49,12 +54,17 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _invalid(error: RequestValidationError) -> Response[str]:
+        unread = wrong_body(app)
+        if unread:
+            return to_response(unread)
+        if error.errors()[0]["type"] == "json_invalid":
+            return to_response(errors.invalid("The body is not JSON."))
         wrong = ({"loc": _place(detail["loc"]), "msg": _message(detail["msg"])} for detail in error.errors())
         return to_response(errors.invalid("The request is not what this route takes.", *wrong))
 
     @app.exception_handler(RequestUnsupportedContentType)
     def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
-        return to_response(errors.unsupported("Send application/json."))
+        return to_response(errors.unsupported("Send application/json in UTF-8."))
 
     @app.exception_handler([BotoCoreError, ClientError, PynamoDBException])
     def _aws(error: Exception) -> Response[str]:
@@ -67,11 +77,19 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
     def _beyond(_: Exception) -> Response[str]:
         return to_response(errors.invalid("The request holds what cannot be handled: a far-off time, or deep nesting."))
 
+    @app.exception_handler(UnicodeEncodeError)
+    def _half(_: UnicodeEncodeError) -> Response[str]:
+        return to_response(errors.invalid("The request holds half a character, which is no text."))
+
     @app.exception_handler(ValueError)
-    def _number(error: ValueError) -> Response[str]:
-        if "set_int_max_str_digits" not in str(error):  # Python's own limit, met before any check of ours
+    def _unread(error: ValueError) -> Response[str]:
+        """A body is read before any check of ours."""
+        if "set_int_max_str_digits" in str(error):  # Python's own limit
+            return to_response(errors.invalid("A number in the body has too many digits."))
+        wrong = wrong_body(app)
+        if wrong is None:
             raise error
-        return to_response(errors.invalid("A number in the body has too many digits."))
+        return to_response(wrong)
 
     @app.not_found
     def _not_found(_: NotFoundError) -> Response[str]:
@@ -79,8 +97,19 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
 
 
 def _place(loc: tuple[str | int, ...]) -> list[str | int]:
-    return list(loc[1:]) if loc and loc[0] in ("body", "query", "path", "header") and len(loc) > 1 else list(loc)
+    named = [part for part in loc if not _OF_A_UNION.fullmatch(str(part))]
+    return named[1:] if named and named[0] in ("body", "query", "path", "header") and len(named) > 1 else named
+
+
+# How Pydantic names a member of a union, which is of our code and not of the request.
+_OF_A_UNION = re.compile(r"function-\w+\[.*\]|constrained-\w+")
 
 
 def _message(text: str) -> str:
     return text.removeprefix("Value error, ")
+
+
+def _short(error: dict[str, Any]) -> dict[str, Any]:
+    """Without the end of a name that is a megabyte long."""
+    place = [part[:_CHARACTERS_AT_MOST] if isinstance(part, str) else part for part in error["loc"]]
+    return {**error, "loc": place, "msg": error["msg"][:_CHARACTERS_AT_MOST]}

@@ -1,7 +1,7 @@
 """Routes: statistics of what was attempted, by the hour or the day."""
 
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -22,6 +22,9 @@ LONGEST = {"hour": timedelta(days=31), "day": timedelta(days=400)}
 _LENGTH = {"hour": 1, "day": 24}  # hours
 _USUAL = {"hour": 24, "day": 31 * 24}  # hours
 _RECORDS_AT_MOST = 10_000
+# Of the years that a datetime can have.
+_FIRST_HOUR = times.hour_of(datetime(1, 1, 1, tzinfo=UTC))
+_LAST_HOUR = times.hour_of(datetime(9999, 12, 31, tzinfo=UTC))
 _WORST = 10
 _WORST_WITHIN = 32 * 24  # hours: of each of the ten, every hour is read
 
@@ -165,6 +168,8 @@ def _period(since: datetime | None, until: datetime | None, granularity: str) ->
     length = _LENGTH[granularity]
     end = -(-times.hour_of((until or times.now()) + timedelta(hours=1) - timedelta(microseconds=1)) // length) * length
     first = times.hour_of(since) // length * length if since else end - _USUAL[granularity]
+    if first < _FIRST_HOUR or end > _LAST_HOUR:
+        raise errors.invalid("The period is too far away.", {"loc": ["until"], "msg": "is in no year from 1 to 9999"})
     if first >= end:
         raise errors.invalid("The period is empty.", {"loc": ["since"], "msg": "is not before until"})
     if end - first > LONGEST[granularity] / timedelta(hours=1) + length:
