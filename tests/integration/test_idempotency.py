@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hookwatch import times
 from tests.in_process.api import ask, call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import unique
@@ -111,14 +112,33 @@ def test_a_key_that_is_none_is_refused(aws: Aws, sent: str) -> None:
     assert (status, problem["errors"][0]["loc"]) == (422, ["Idempotency-Key"])
 
 
-def test_signals_that_are_reported_again_are_queued_once(aws: Aws) -> None:
-    shop = unique("shop")
-    aws.take("Signals")
-    event = aws.sample("ingest")
+def report(aws: Aws, shop: str, *more: dict[str, Any]) -> dict[str, Any]:
+    """A request to /signals with one good signal, of now, and `more`."""
+    event, now = aws.sample("ingest"), times.to_text(times.now())
+    good = {"type": "endpoint.created", "endpoint_id": "erp", "occurred_at": now}
+    event["body"] = json.dumps({"application_id": shop, "signals": [good, *more]})
     event["headers"]["Idempotency-Key"] = shop
+    return event
+
+
+def test_signals_that_are_reported_again_are_queued_once(aws: Aws) -> None:
+    aws.take("Signals")
+    event = report(aws, unique("shop"))
     first, again = (aws.invoke("ingest", event) for _ in range(2))
     assert first["statusCode"] == 202
     assert first["body"] == again["body"]
     assert len(aws.take("Signals")) > 0
     aws.invoke("ingest", event)
     assert aws.take("Signals") == []
+
+
+def test_a_report_with_very_many_bad_signals_is_kept_too_with_the_first_of_them(aws: Aws) -> None:
+    bad = {"type": "endpoint.updated", "endpoint_id": "e", "occurred_at": "yesterday", "labels": {"n" * 900: "x"}}
+    event = report(aws, unique("shop"), *[bad] * 700)
+    aws.take("Signals")
+    first, again = (aws.invoke("ingest", event) for _ in range(2))
+    assert (first["statusCode"], again["statusCode"]) == (202, 202)
+    told, kept = json.loads(first["body"]), json.loads(again["body"])
+    assert (told["accepted"], kept["accepted"], kept["batch_id"]) == (1, 1, told["batch_id"])
+    assert kept["rejected"] == told["rejected"][:100]
+    assert len(aws.take("Signals")) == 1

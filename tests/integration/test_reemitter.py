@@ -37,7 +37,7 @@ def happened(application_id: str, *, at: datetime = LATER, detected_at: datetime
             "dedup_key": "message:erp:m",
         },
     )
-    event_items.create(event, expires_at=tables.expiry(at, 30))
+    event_items.create(event, expires_at=tables.expiry(datetime.now(UTC), 30))
     return event.event_id
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+_CHARACTERS_AT_MOST = 256
+
 
 class Problem(Exception):
     """An answer of RFC 9457 (problem+json): `status`, a stable `id`, and a sentence for a person."""
@@ -21,6 +23,12 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.retry_after_seconds = retry_after_seconds
+
+
+def short(error: dict[str, Any]) -> dict[str, Any]:
+    """One of `Problem.errors` without the end of a name that is a megabyte long."""
+    place = [part[:_CHARACTERS_AT_MOST] if isinstance(part, str) else part for part in error["loc"]]
+    return {**error, "loc": place, "msg": error["msg"][:_CHARACTERS_AT_MOST]}
 
 
 def not_found(what: str) -> Problem:

@@ -24,6 +24,7 @@ from hookwatch.api import answer, identity_of
 from hookwatch.settings import environment
 
 _KEPT_SECONDS = 24 * 3600
+_KEPT_AT_MOST, _KEPT_OF_A_LIST = 100_000, 100  # an item has 400 KB (DynamoDB quotas), `rejected` up to thousands
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SHOWN_ONCE = ("key", "secret")
 
@@ -95,5 +96,7 @@ def _kept(response: Response[Any]) -> dict[str, Any]:
     """Without what is shown once, for nothing of it lies in the table in clear. As text, which keeps its order."""
     body = json.loads(response.body) if isinstance(response.body, str) else response.body or {}
     body = {name: None if name in _SHOWN_ONCE else value for name, value in body.items()}
+    if len(json.dumps(body)) > _KEPT_AT_MOST:
+        body = {name: value[:_KEPT_OF_A_LIST] if isinstance(value, list) else value for name, value in body.items()}
     headers = {name: value for name, value in response.headers.items() if name == "ETag"}
     return {"status": response.status_code, "body": json.dumps(body), "headers": headers}

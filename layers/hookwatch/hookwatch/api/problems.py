@@ -22,7 +22,6 @@ from hookwatch.errors import Problem
 logger = Logger()
 
 _ERRORS_AT_MOST = 100  # a body can hold a million unknown names, and Lambda's answer 6 MB
-_CHARACTERS_AT_MOST = 256
 
 
 def to_response(problem: Problem) -> Response[str]:
@@ -34,7 +33,7 @@ def to_response(problem: Problem) -> Response[str]:
         "detail": problem.detail,
     }
     if problem.errors:
-        body["errors"] = [_short(error) for error in problem.errors[:_ERRORS_AT_MOST]]
+        body["errors"] = [errors.short(error) for error in problem.errors[:_ERRORS_AT_MOST]]
     headers: dict[str, str | list[str]] = {}
     if problem.retry_after_seconds is not None:
         headers["Retry-After"] = str(problem.retry_after_seconds)
@@ -107,9 +106,3 @@ _OF_A_UNION = re.compile(r"function-\w+\[.*\]|constrained-\w+")
 
 def _message(text: str) -> str:
     return text.removeprefix("Value error, ")
-
-
-def _short(error: dict[str, Any]) -> dict[str, Any]:
-    """Without the end of a name that is a megabyte long."""
-    place = [part[:_CHARACTERS_AT_MOST] if isinstance(part, str) else part for part in error["loc"]]
-    return {**error, "loc": place, "msg": error["msg"][:_CHARACTERS_AT_MOST]}

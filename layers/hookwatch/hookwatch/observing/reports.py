@@ -229,7 +229,7 @@ def _checked(application_id: str, items: Iterable[Any], received_at: datetime) -
 def problems(error: ValidationError) -> list[dict[str, Any]]:
     """`[{"loc": […], "msg": "…"}]`, without what was sent, which may be secret, and without names of our own code."""
     return [
-        {"loc": [part for part in detail["loc"] if part not in _TYPES], "msg": _said(detail)}
+        errors.short({"loc": [part for part in detail["loc"] if part not in _TYPES], "msg": _said(detail)})
         for detail in error.errors(include_url=False, include_input=False, include_context=False)
     ]
 
