@@ -1,5 +1,6 @@
 """Routes: API keys."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -46,7 +47,7 @@ def view(key: ApiKey) -> dict[str, Any]:
 @router.post("/keys")
 def create_key(body: KeyBody) -> Response[str]:
     """The only answer that has the key itself."""
-    if not all(is_visible(router, application_id) for application_id in body.application_ids):
+    if not _is_visible(body.application_ids):
         raise errors.not_found("application")
     created_by = f"key:{identity_of(router.current_event).key_id}"
     key, secret = api_keys.create(body.role, body.application_ids, body.description, created_by)
@@ -83,5 +84,5 @@ def _own(key_id: str) -> ApiKey:
     return key
 
 
-def _is_visible(application_ids: Any) -> bool:
+def _is_visible(application_ids: Iterable[str]) -> bool:
     return all(is_visible(router, application_id) for application_id in application_ids)
