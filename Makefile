@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 OPERATE = $(BIN)/python -m hookwatch.operating $(if $(STACK),--stack "$(STACK)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format unit integration e2e sam-local bench up down reemit redrive deploy lock clean
+.PHONY: help demo test check format openapi unit integration e2e fuzz sam-local bench up down reemit redrive deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,14 +30,20 @@ format: .venv/ready ## Formats the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+openapi: .venv/ready ## Writes docs/openapi.json from the code
+	@$(BIN)/python -m tests.openapi
+
 unit: .venv/ready ## The rules, without AWS
 	$(BIN)/pytest tests/unit
 
 integration: .venv/node-ready ## Each function in process, on moto and real HTTP servers; faults too
 	$(BIN)/pytest tests/integration tests/faults
 
-e2e: .venv/ready ## The deployed stack on a local cloud of its own, through its public API
+e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
 	$(BIN)/pytest tests/e2e
+
+fuzz: .venv/schemathesis-ready ## What docs/openapi.json tells, asked well and badly, on a local cloud of its own: [SECONDS=600] [SEED=1]
+	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
 
 sam-local: .venv/ready ## The functions in containers, by sam local, where a container engine answers: [CLOUD=.local], else its own cloud
 	@$(BIN)/python -m tests.sam_local $(if $(CLOUD),"$(CLOUD)")
@@ -66,6 +72,8 @@ lock: .venv/ready ## Pins the dependencies that pyproject.toml names, with their
 		pyproject.toml --group dev -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		pyproject.toml -c requirements-dev.txt -o layers/hookwatch/requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group fuzz -o tests/fuzz/requirements.txt
 
 clean: ## Removes what was installed and built
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud clean; fi
@@ -80,6 +88,12 @@ clean: ## Removes what was installed and built
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+.venv/schemathesis-ready: .venv/ready tests/fuzz/requirements.txt
+	@$(PYTHON) -m venv --clear .venv/schemathesis
+	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r tests/fuzz/requirements.txt
 	@touch $@
 
 # Node for the tests of signatures; the package is the one that receivers in Node use. It runs nothing of its own.

@@ -1,9 +1,10 @@
 """HTTP → tables."""
 
+from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch.api import (
@@ -20,6 +21,7 @@ from hookwatch.api import (
     sources,
     stats,
 )
+from hookwatch.api.answers import answers
 from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 
@@ -40,6 +42,13 @@ for routes in (
     operational_endpoints,
 ):
     app.include_router(routes.router)
+
+
+@app.get("/openapi.json", responses=answers(dict[str, Any]))
+def get_openapi() -> Response[str]:
+    """This document."""
+    document = Path(__file__).with_name("openapi.json").read_text()
+    return Response(200, "application/json", document, {"Cache-Control": "public, max-age=300"})
 
 
 @logger.inject_lambda_context

@@ -10,10 +10,12 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pynamodb.exceptions import PynamoDBException
+from typing_extensions import TypedDict
 
 import hookwatch
 from hookwatch import errors, tables, times
 from hookwatch.api import BASE_PATH, answer, authorize, identity_of, raw_body
+from hookwatch.api.answers import answers, takes
 from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
@@ -31,14 +33,40 @@ app.use([authorize, Idempotency().middleware])
 answer_problems(app)
 
 
-@app.post("/signals")
+class Rejected(TypedDict):
+    index: int
+    loc: list[str | int]
+    msg: str
+
+
+class Ignored(TypedDict):
+    index: int
+    msg: str
+
+
+class Accepted(TypedDict):
+    """`rejected` are malformed, `ignored` too old or too far ahead; the others are on the queue."""
+
+    accepted: int
+    batch_id: str
+    rejected: list[Rejected]
+    ignored: list[Ignored]
+
+
+class Health(TypedDict):
+    status: str
+    version: str
+
+
+@app.post("/signals", responses=answers(Accepted, status=202), openapi_extensions=takes("SignalsBody"))
 def post_signals() -> Response[str]:
+    """All of it is on the queue, but for what is `rejected` or `ignored`. As JSON, or a signal a line, gzip or not."""
     request, received_at = app.current_event, times.now()
     identity, query = identity_of(request), request.query_string_parameters
     checked = reports.check(
         bodies.inflated(raw_body(request), request.headers.get("Content-Encoding", "")),
         received_at=received_at,
-        is_strict=query.get("strict") == "true",
+        is_strict=_is_strict(query.get("strict", "false")),
         content_type=request.headers.get("Content-Type", ""),
         application_id=query.get("application_id"),
     )
@@ -57,8 +85,17 @@ def post_signals() -> Response[str]:
     return accepted(len(checked.signals), batch_id, checked.rejected, checked.ignored)
 
 
-@app.post("/sources/<source_id>")
+def _is_strict(said: str) -> bool:
+    if said not in ("true", "false"):
+        raise errors.invalid(
+            "The request is not what this route takes.", {"loc": ["strict"], "msg": "is true or false"}
+        )
+    return said == "true"
+
+
+@app.post("/sources/<source_id>", responses=answers(Accepted, 401, 404, status=202))
 def post_to_source(source_id: str) -> Response[str]:
+    """A webhook of the platform that the source is for, signed as that platform signs."""
     request, received_at = app.current_event, times.now()
     headers = {name.lower(): value for name, value in request.headers.items()}
     source, body = sources.get(source_id), raw_body(request)
@@ -88,9 +125,9 @@ def count_minute(application_id: str, attempts: int, now: datetime) -> None:
             metrics.add_metric("MinutesNotCounted", MetricUnit.Count, 1)
 
 
-@app.get("/health")
-def get_health() -> dict[str, str]:
-    return {"status": "ok", "version": hookwatch.__version__}
+@app.get("/health", responses=answers(Health))
+def get_health() -> Response[str]:
+    return answer(200, {"status": "ok", "version": hookwatch.__version__})
 
 
 def put(

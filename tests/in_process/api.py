@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.in_process.aws import Aws
+from tests.openapi.answers import check
 
 BASE = "/api/v1/operational_webhooks"
 
@@ -27,7 +28,7 @@ def ask(
     headers: dict[str, str] | None = None,
     **query: str,
 ) -> dict[str, Any]:
-    """The whole answer. `applications`, `role` and `key_id` are those of the key."""
+    """The whole answer, which is one that is documented. `applications`, `role` and `key_id` are those of the key."""
     event = aws.sample("api") | {
         "httpMethod": method,
         "path": BASE + path,
@@ -39,4 +40,5 @@ def ask(
     event["headers"] |= headers or {}
     event["requestContext"]["authorizer"] |= {"applications": applications, "role": role, "key_id": key_id}
     answer: dict[str, Any] = aws.invoke("api", event)
+    check(event, answer)
     return answer

@@ -16,6 +16,7 @@ from tests.in_process.api import BASE, call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import created, messages, unique
 from tests.local_cloud.api import hook0_headers
+from tests.openapi.answers import check
 
 Route = tuple[str, str]
 
@@ -51,6 +52,7 @@ class Request:
             "multiValueQueryStringParameters": query or None,
         }
         answer: dict[str, Any] = aws.invoke(function, event)
+        check(event, answer)
         return answer
 
     @property

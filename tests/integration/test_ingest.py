@@ -14,6 +14,7 @@ from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
 from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report
 from hookwatch.settings import IngestSettings
+from tests.in_process.api import BASE
 from tests.in_process.aws import ROOT, Aws
 from tests.local_cloud.api import hook0_headers, svix_headers
 
@@ -94,6 +95,19 @@ def test_one_bad_signal_is_rejected_and_the_rest_accepted(aws: Aws) -> None:
     assert (status, answer["accepted"]) == (202, 1)
     assert [(item["index"], item["loc"]) for item in answer["rejected"]] == [(0, ["attempt_number"])]
     assert len(queued(aws)) == 1
+
+
+@pytest.mark.parametrize("strict", ["", "1", "True", "yes"])
+def test_what_strict_means_is_not_guessed(aws: Aws, strict: str) -> None:
+    status, problem = post(aws, {"application_id": "shop", "signals": [attempt()]}, strict=strict)
+    assert (status, problem["errors"][0]["loc"]) == (422, ["strict"])
+
+
+@pytest.mark.parametrize("path", ["/sources/\x84", "/sources/a/b", "/nothing", "/signals/x"])
+def test_without_a_key_what_is_no_route_is_a_404(aws: Aws, path: str) -> None:
+    event = aws.sample("ingest_hook0") | {"path": BASE + path}
+    assert "authorizer" not in event["requestContext"]
+    assert aws.invoke("ingest", event)["statusCode"] == 404
 
 
 def test_a_strict_request_is_refused_whole(aws: Aws) -> None:

@@ -12,7 +12,7 @@ def main(command: str) -> int:
         print("stopped" if down(STATE) else "it was not running")
         return 0
     if command == "clean":
-        for state in (STATE, *(STATE / name for name in ("demo", "e2e", "bench", "sam"))):
+        for state in (STATE, *(STATE / name for name in ("demo", "e2e", "fuzz", "bench", "sam"))):
             down(state)
         return 0
     try:

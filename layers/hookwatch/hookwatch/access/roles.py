@@ -64,7 +64,7 @@ NEEDS: Mapping[tuple[str, str], Need] = {
     ("DELETE", "/keys/{key_id}"): Need.ADMINISTER,
 }
 # Who posts to these has no key: a signature says who it is, or there is nothing to know.
-OPEN = frozenset({("POST", "/sources/{source_id}"), ("GET", "/health")})
+OPEN = frozenset({("POST", "/sources/{source_id}"), ("GET", "/health"), ("GET", "/openapi.json")})
 
 
 def decide(identity: Identity, method: str, route: str, application_id: str | None = None) -> Decision:

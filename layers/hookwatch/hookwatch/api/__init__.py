@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -32,9 +32,9 @@ def authorize(app: APIGatewayRestResolver, next_middleware: Callable[..., Any]) 
     """
     route = _route(app.request)
     if route not in roles.OPEN:
-        decision = roles.decide(identity_of(app.current_event), *route)
-        if decision is Decision.NOT_FOUND:
+        if route not in roles.NEEDS:  # not even a key is needed to be told so
             raise errors.not_found("route")
+        decision = roles.decide(identity_of(app.current_event), *route)
         if decision is Decision.FORBIDDEN:
             raise errors.forbidden("The role of the key does not allow this.")
         wrong = wrong_body(app)
@@ -129,5 +129,5 @@ def raw_body(request: APIGatewayProxyEvent) -> bytes:
         raise errors.invalid("The body cannot be read.") from None
 
 
-def answer(status: int, body: Any, **headers: str | list[str]) -> Response[str]:
-    return Response(status, "application/json", json.dumps(body), headers)
+def answer(status: int, body: Mapping[str, object], **headers: str | list[str]) -> Response[str]:
+    return Response(status, "application/json", json.dumps(body, separators=(",", ":")), headers)

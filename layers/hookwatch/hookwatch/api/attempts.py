@@ -1,14 +1,16 @@
 """Routes: what became of deliveries, attempt by attempt."""
 
 import base64
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from typing_extensions import TypedDict
 
 from hookwatch import tables, times
-from hookwatch.api import is_visible, paging
+from hookwatch.api import answer, is_visible, paging
+from hookwatch.api.answers import Time, among, answers
 from hookwatch.api.events import own as own_event
 from hookwatch.api.operational_endpoints import own as own_endpoint
 from hookwatch.notifying import attempts
@@ -16,24 +18,58 @@ from hookwatch.notifying.attempts import OperationalAttempt
 
 router = APIGatewayRouter()
 
-Status = Annotated[Literal["delivered", "retrying", "exhausted", "given_up", "cancelled"] | None, Query()]
+AttemptStatus = Literal["delivered", "retrying", "exhausted", "given_up", "cancelled"]
+Status = Annotated[AttemptStatus | None, Query()]
 
 
-def view(attempt: OperationalAttempt) -> dict[str, Any]:
-    """`response` as text, where it is UTF-8; else `response_base64`, for a receiver may send any bytes."""
-    shown = asdict(attempt)
-    del shown["application_id"], shown["attempt_key"]
-    response = shown.pop("response")
+class AttemptView(TypedDict):
+    """`response` is the first kilobyte of the answer as text, where it is UTF-8; else it is in `response_base64`, for a
+    receiver may send any bytes."""
+
+    event_id: str
+    operational_endpoint_id: str
+    number: int
+    status: Annotated[str, among(AttemptStatus)]
+    attempted_at: Time
+    next_attempt_at: Time | None
+    response_status_code: int | None
+    response: str | None
+    response_base64: str | None
+    duration_ms: int | None
+    error: str | None
+    reason: str | None
+
+
+def view(attempt: OperationalAttempt) -> AttemptView:
+    text, encoded = _told(attempt.response or b"")
+    return {
+        "event_id": attempt.event_id,
+        "operational_endpoint_id": attempt.operational_endpoint_id,
+        "number": attempt.number,
+        "status": attempt.status,
+        "attempted_at": attempt.attempted_at,
+        "next_attempt_at": attempt.next_attempt_at,
+        "response_status_code": attempt.response_status_code,
+        "response": None if attempt.response is None else text,
+        "response_base64": encoded,
+        "duration_ms": attempt.duration_ms,
+        "error": attempt.error,
+        "reason": attempt.reason,
+    }
+
+
+def _told(response: bytes) -> tuple[str | None, str | None]:
+    """(as text, else as base64)"""
     try:
-        return {**shown, "response": None if response is None else response.decode(), "response_base64": None}
+        return response.decode(), None
     except UnicodeDecodeError:
-        return {**shown, "response": None, "response_base64": base64.b64encode(response).decode()}
+        return None, base64.b64encode(response).decode()
 
 
-@router.get("/events/<event_id>/attempts")
+@router.get("/events/<event_id>/attempts", responses=answers(paging.Page[AttemptView]))
 def list_attempts_of_event(
     event_id: str, status: Status = None, limit: paging.Limit = 50, cursor: paging.Cursor = None
-) -> dict[str, Any]:
+) -> Response[str]:
     """Newest first. Those to an operational endpoint of every application are shown to keys of every application."""
     found = [
         attempt
@@ -43,16 +79,14 @@ def list_attempts_of_event(
     last = paging.read(router.current_event, cursor, 2)
     left = [attempt for attempt in found if last is None or attempt.listed_at < last]
     shown = left[:limit]
-    return {
-        "data": [view(attempt) for attempt in shown],
-        "next_cursor": paging.cursor(router.current_event, *shown[-1].listed_at) if len(left) > limit else None,
-    }
+    next_cursor = paging.cursor(router.current_event, *shown[-1].listed_at) if len(left) > limit else None
+    return answer(200, {"data": [view(attempt) for attempt in shown], "next_cursor": next_cursor})
 
 
-@router.get("/<operational_endpoint_id>/attempts")
+@router.get("/<operational_endpoint_id>/attempts", responses=answers(paging.Page[AttemptView]))
 def list_attempts_of_endpoint(
     operational_endpoint_id: str, status: Status = None, limit: paging.Limit = 50, cursor: paging.Cursor = None
-) -> dict[str, Any]:
+) -> Response[str]:
     """Newest first. A page may be short though there are more."""
     table = tables.OperationalAttempt
     condition = table.expires_at > int(times.now().timestamp())
@@ -72,7 +106,7 @@ def list_attempts_of_endpoint(
             operational_endpoint_id=operational_endpoint_id,
         ),
     )
-    return paging.page(
+    page = paging.page(
         router.current_event,
         found,
         tables.OperationalAttempt,
@@ -81,3 +115,4 @@ def list_attempts_of_endpoint(
         "event_id",
         "attempt_key",
     )
+    return answer(200, page)

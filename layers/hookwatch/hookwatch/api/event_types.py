@@ -6,9 +6,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from hookwatch import custom_types, errors, json_schemas
 from hookwatch.api import answer, implied_scope, scope
+from hookwatch.api.answers import answers, no_content
+from hookwatch.api.paging import Page
 from hookwatch.catalogue import CATALOGUE, EventType
 from hookwatch.custom_types import CustomType
 from hookwatch.observing.reports import Id
@@ -27,7 +30,17 @@ class EventTypeBody(BaseModel):
     example: dict[str, Any] | None = None
 
 
-def view(event_type: EventType, *, is_custom: bool) -> dict[str, Any]:
+class EventTypeView(TypedDict):
+    """`schema` is a JSON Schema (2020-12) of what receivers get as the body; `example` satisfies it."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    example: dict[str, Any]
+    is_custom: bool
+
+
+def view(event_type: EventType, *, is_custom: bool) -> EventTypeView:
     return {
         "name": event_type.name,
         "description": event_type.description,
@@ -37,32 +50,30 @@ def view(event_type: EventType, *, is_custom: bool) -> dict[str, Any]:
     }
 
 
-@router.get("/event_types")
-def list_event_types(application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+@router.get("/event_types", responses=answers(Page[EventTypeView]))
+def list_event_types(application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     """The catalogue's, then the application's own, of which there are a hundred at most."""
     application_id = implied_scope(router, application_id)
     own = custom_types.of_application(application_id) if application_id else []
-    return {
-        "data": [
-            *(view(event_type, is_custom=False) for event_type in CATALOGUE.values()),
-            *(view(custom_types.told(custom), is_custom=True) for custom in own),
-        ],
-        "next_cursor": None,
-    }
+    shown = [
+        *(view(event_type, is_custom=False) for event_type in CATALOGUE.values()),
+        *(view(custom_types.told(custom), is_custom=True) for custom in own),
+    ]
+    return answer(200, {"data": shown, "next_cursor": None})
 
 
-@router.get("/event_types/<name>")
-def get_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+@router.get("/event_types/<name>", responses=answers(EventTypeView))
+def get_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     application_id = implied_scope(router, application_id)
     if name in CATALOGUE:
-        return view(CATALOGUE[name], is_custom=False)
+        return answer(200, view(CATALOGUE[name], is_custom=False))
     custom = custom_types.get(application_id, name) if application_id else None
     if custom is None:
         raise errors.not_found("event type")
-    return view(custom_types.told(custom), is_custom=True)
+    return answer(200, view(custom_types.told(custom), is_custom=True))
 
 
-@router.post("/event_types/<name>")
+@router.post("/event_types/<name>", responses=answers(EventTypeView) | answers(EventTypeView, status=201))
 def post_event_type(name: str, body: EventTypeBody) -> Response[str]:
     """Replaces the application's type of that name, if it has one."""
     application_id = scope(router, body.application_id)
@@ -75,7 +86,7 @@ def post_event_type(name: str, body: EventTypeBody) -> Response[str]:
     return answer(201 if is_new else 200, view(custom_types.told(custom), is_custom=True))
 
 
-@router.delete("/event_types/<name>")
+@router.delete("/event_types/<name>", responses=no_content())
 def delete_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     custom_types.delete(scope(router, application_id), name)
     return Response(204, body="")

@@ -8,10 +8,13 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from hookwatch import custom_events, custom_types, errors, event_items, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, identity_of, is_visible, paging, scope
+from hookwatch.api.answers import Time, answers
+from hookwatch.api.operational_endpoints import Owed
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute
 from hookwatch.observing.reports import Id, Moment
@@ -36,19 +39,32 @@ class EventBody(BaseModel):
     endpoint_id: Id | None = None
 
 
-def view(event: OperationalEvent, muted: Mapping[str, Mute]) -> dict[str, Any]:
-    """`quiet` and `muted` say why it may not have been delivered."""
+class EventView(TypedDict):
+    """`type`, `timestamp` and `data` are as receivers get them, by the schema of the type; `quiet` and `muted` say why
+    they may not have got them."""
+
+    event_id: str
+    type: str
+    timestamp: Time
+    data: dict[str, Any]
+    quiet: bool
+    muted: bool
+
+
+def view(event: OperationalEvent, muted: Mapping[str, Mute]) -> EventView:
     mute = muted.get(event.data.get("endpoint_id", ""))
-    links = linking_to(api_url(router.current_event), settings.links)
+    payload = to_payload(event, linking_to(api_url(router.current_event), settings.links))
     return {
         "event_id": event.event_id,
-        **to_payload(event, links),
+        "type": payload["type"],
+        "timestamp": payload["timestamp"],
+        "data": payload["data"],
         "quiet": event.quiet,
         "muted": mute is not None and mutes.covers(mute, event),
     }
 
 
-@router.get("/events")
+@router.get("/events", responses=answers(paging.Page[EventView]))
 def list_events(
     application_id: Annotated[str | None, Query()] = None,
     type: Annotated[str | None, Query()] = None,  # noqa: A002  # the parameter's name
@@ -57,7 +73,7 @@ def list_events(
     until: Annotated[AwareDatetime | None, Query()] = None,
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
-) -> dict[str, Any]:
+) -> Response[str]:
     """Newest first; `since` is in it, `until` is not. A page may be short though there are more."""
     application_id = scope(router, application_id)
     if application_id == EVERY_APPLICATION:
@@ -84,7 +100,7 @@ def list_events(
         ),
     )
     muted = mutes.of_application(application_id)
-    return paging.page(
+    page = paging.page(
         router.current_event,
         found,
         tables.OperationalEvent,
@@ -92,9 +108,10 @@ def list_events(
         "listed_at",
         "event_id",
     )
+    return answer(200, page)
 
 
-@router.post("/events")
+@router.post("/events", responses=answers(Owed, status=202))
 def post_event(body: EventBody) -> Response[str]:
     """The same request, sent again, is the same event: by its Idempotency-Key, or else by its body. So an event that
     is like an earlier one, yet another one, needs a `timestamp` or an Idempotency-Key."""
@@ -127,10 +144,10 @@ def post_event(body: EventBody) -> Response[str]:
     return answer(202, {"event_id": event.event_id})
 
 
-@router.get("/events/<event_id>")
-def get_event(event_id: str) -> dict[str, Any]:
+@router.get("/events/<event_id>", responses=answers(EventView))
+def get_event(event_id: str) -> Response[str]:
     event = own(event_id)
-    return view(event, mutes.of_application(event.application_id))
+    return answer(200, view(event, mutes.of_application(event.application_id)))
 
 
 def own(event_id: str) -> OperationalEvent:

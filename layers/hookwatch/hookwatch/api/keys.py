@@ -1,12 +1,12 @@
 """Routes: API keys."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from typing_extensions import TypedDict
 
 from hookwatch import errors, tables, times
 from hookwatch.access import api_keys
@@ -14,6 +14,7 @@ from hookwatch.access.api_keys import APPLICATIONS_AT_MOST, ApiKey
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.access.roles import Role
 from hookwatch.api import answer, identity_of, is_visible, paging
+from hookwatch.api.answers import Time, among, answers, no_content
 from hookwatch.observing.reports import Id
 
 router = APIGatewayRouter()
@@ -38,13 +39,37 @@ class KeyBody(BaseModel):
         return list(dict.fromkeys(named))
 
 
-def view(key: ApiKey) -> dict[str, Any]:
-    shown = asdict(key)
-    del shown["secret_hash"]
-    return {**shown, "application_ids": list(key.application_ids)}
+class KeyView(TypedDict):
+    key_id: str
+    role: Annotated[str, among(Role)]
+    application_ids: list[str]
+    description: str
+    created_at: Time
+    created_by: str
+    last_used_at: Time | None
+    revoked_at: Time | None
 
 
-@router.post("/keys")
+class CreatedKey(KeyView):
+    """`key` is null where the request was sent again."""
+
+    key: str | None
+
+
+def view(key: ApiKey) -> KeyView:
+    return {
+        "key_id": key.key_id,
+        "role": key.role,
+        "application_ids": list(key.application_ids),
+        "description": key.description,
+        "created_at": key.created_at,
+        "created_by": key.created_by,
+        "last_used_at": key.last_used_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+@router.post("/keys", responses=answers(CreatedKey, status=201))
 def create_key(body: KeyBody) -> Response[str]:
     """The only answer that has the key itself."""
     if not _is_visible(body.application_ids):
@@ -54,23 +79,23 @@ def create_key(body: KeyBody) -> Response[str]:
     return answer(201, {**view(key), "key": f"hwk_{key.key_id}_{secret}"})
 
 
-@router.get("/keys")
-def list_keys(limit: paging.Limit = 50, cursor: paging.Cursor = None) -> dict[str, Any]:
+@router.get("/keys", responses=answers(paging.Page[KeyView]))
+def list_keys(limit: paging.Limit = 50, cursor: paging.Cursor = None) -> Response[str]:
     """Those that are for no other applications than the asking key is, in no order. A page may be short though there
     are more. Revoked ones are shown for 30 days."""
     found = tables.ApiKey.scan(page_size=limit, last_evaluated_key=paging.start(router.current_event, cursor, "key_id"))
     page = paging.page(
         router.current_event, found, tables.ApiKey, lambda item: view(api_keys.from_item(item)), "key_id"
     )
-    return {**page, "data": [key for key in page["data"] if _is_visible(key["application_ids"])]}
+    return answer(200, {**page, "data": [key for key in page["data"] if _is_visible(key["application_ids"])]})
 
 
-@router.get("/keys/<key_id>")
-def get_key(key_id: str) -> dict[str, Any]:
-    return view(_own(key_id))
+@router.get("/keys/<key_id>", responses=answers(KeyView))
+def get_key(key_id: str) -> Response[str]:
+    return answer(200, view(_own(key_id)))
 
 
-@router.delete("/keys/<key_id>")
+@router.delete("/keys/<key_id>", responses=no_content())
 def revoke_key(key_id: str) -> Response[str]:
     """In effect within a minute: for so long API Gateway remembers who a key is."""
     api_keys.revoke(_own(key_id).key_id, times.now())

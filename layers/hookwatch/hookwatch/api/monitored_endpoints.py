@@ -1,19 +1,22 @@
 """Routes: the health of monitored endpoints, as it is now known, and their mutes. What is failing now?"""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, identity_of, paging, scope
+from hookwatch.api.answers import Time, among, answers, no_content
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute, Spell
 from hookwatch.observing import records, sweeping
+from hookwatch.observing.health import Incident
 from hookwatch.observing.reports import Id, Moment
 from hookwatch.settings import ApiSettings
 
@@ -30,7 +33,45 @@ class MuteBody(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=256)]
 
 
-def view(item: tables.MonitoredEndpoint, mute: Mute | None) -> dict[str, Any]:
+class MuteView(TypedDict):
+    until: Time
+    reason: str
+    created_at: Time
+
+
+class IncidentView(TypedDict):
+    """`dedup_key` is that of all its events; `reopened` counts how often it failed again within its calm."""
+
+    dedup_key: str
+    reason: Annotated[str, among(Literal["consecutive", "rate"])]
+    opened_at: Time
+    reopened: int
+    failing_since: Time
+    failures_by_cause: dict[str, int]
+    messages_failing: int
+    messages_exhausted: int
+
+
+State = Literal["healthy", "failing", "disabled", "deleted"]
+
+
+class MonitoredEndpointView(TypedDict):
+    application_id: str
+    endpoint_id: str
+    state: Annotated[str, among(State)]
+    url: str | None
+    description: str | None
+    is_enabled: bool | None
+    disabled_at: Time | None
+    labels: dict[str, str]
+    consecutive_failures: int
+    last_success_at: Time | None
+    last_attempt_at: Time | None
+    incident: IncidentView | None
+    mute: MuteView | None
+
+
+def view(item: tables.MonitoredEndpoint, mute: Mute | None) -> MonitoredEndpointView:
     health = records.from_item(item).health
     incident = health.incident
     return {
@@ -45,22 +86,25 @@ def view(item: tables.MonitoredEndpoint, mute: Mute | None) -> dict[str, Any]:
         "consecutive_failures": health.consecutive_failures,
         "last_success_at": _text(health.last_success_at),
         "last_attempt_at": _text(health.last_attempt.at if health.last_attempt else None),
-        "incident": incident
-        and {
-            "dedup_key": incident.incident_id,
-            "reason": incident.reason,
-            "opened_at": _text(incident.announced_at),
-            "reopened": incident.reopened,
-            "failing_since": _text(incident.failing_since),
-            "failures_by_cause": incident.failures_by_cause,
-            "messages_failing": incident.messages_failing,
-            "messages_exhausted": incident.messages_exhausted,
-        },
-        "mute": mute and view_mute(mute),
+        "incident": view_incident(incident) if incident else None,
+        "mute": view_mute(mute) if mute else None,
     }
 
 
-def view_mute(mute: Mute) -> dict[str, Any]:
+def view_incident(incident: Incident) -> IncidentView:
+    return {
+        "dedup_key": incident.incident_id,
+        "reason": incident.reason,
+        "opened_at": times.to_text(incident.announced_at),
+        "reopened": incident.reopened,
+        "failing_since": times.to_text(incident.failing_since),
+        "failures_by_cause": incident.failures_by_cause,
+        "messages_failing": incident.messages_failing,
+        "messages_exhausted": incident.messages_exhausted,
+    }
+
+
+def view_mute(mute: Mute) -> MuteView:
     return {
         "until": times.to_text(mute.until),
         "reason": mute.reason,
@@ -68,17 +112,17 @@ def view_mute(mute: Mute) -> dict[str, Any]:
     }
 
 
-def _text(moment: Any) -> str | None:
+def _text(moment: datetime | None) -> str | None:
     return times.to_text(moment) if moment else None
 
 
-@router.get("/monitored_endpoints")
+@router.get("/monitored_endpoints", responses=answers(paging.Page[MonitoredEndpointView]))
 def list_monitored_endpoints(
     application_id: Annotated[str | None, Query()] = None,
-    state: Annotated[Literal["healthy", "failing", "disabled", "deleted"] | None, Query()] = None,
+    state: Annotated[State | None, Query()] = None,
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
-) -> dict[str, Any]:
+) -> Response[str]:
     """By endpoint id. A page may be short though there are more. Deleted ones are shown only when asked for. Of every
     application (`*`) only those that are failing are listed."""
     application_id = scope(router, application_id)
@@ -88,7 +132,7 @@ def list_monitored_endpoints(
                 "Name one application, or ask for state=failing.",
                 {"loc": ["application_id"], "msg": "of every application only what is failing is listed"},
             )
-        return _failing_anywhere(cursor, limit)
+        return answer(200, _failing_anywhere(cursor, limit))
     table = tables.MonitoredEndpoint
     found = table.query(
         application_id,
@@ -97,16 +141,17 @@ def list_monitored_endpoints(
         last_evaluated_key=paging.start(router.current_event, cursor, "endpoint_id", application_id=application_id),
     )
     muted = mutes.active(application_id, times.now())
-    return paging.page(
+    page = paging.page(
         router.current_event,
         found,
         tables.MonitoredEndpoint,
         lambda item: view(item, muted.get(item.endpoint_id)),
         "endpoint_id",
     )
+    return answer(200, page)
 
 
-def _failing_anywhere(cursor: str | None, limit: int) -> dict[str, Any]:
+def _failing_anywhere(cursor: str | None, limit: int) -> paging.Page[MonitoredEndpointView]:
     """What is failing now, by application and endpoint. The cursor is of the last endpoint on the page."""
     keys = sorted((incident.application_id, incident.endpoint_id) for incident in sweeping.open_incidents("failing"))
     last, now = paging.read(router.current_event, cursor, 2) or ("", ""), times.now()
@@ -118,17 +163,17 @@ def _failing_anywhere(cursor: str | None, limit: int) -> dict[str, Any]:
     return {"data": data, "next_cursor": paging.cursor(router.current_event, *page[-1]) if len(left) > limit else None}
 
 
-@router.get("/monitored_endpoints/<endpoint_id>")
-def get_monitored_endpoint(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+@router.get("/monitored_endpoints/<endpoint_id>", responses=answers(MonitoredEndpointView))
+def get_monitored_endpoint(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     application_id = scope(router, application_id)
     try:
         item = tables.MonitoredEndpoint.get(application_id, endpoint_id)
     except tables.MonitoredEndpoint.DoesNotExist:
         raise errors.not_found("monitored endpoint") from None
-    return view(item, mutes.find_active(application_id, endpoint_id, times.now()))
+    return answer(200, view(item, mutes.find_active(application_id, endpoint_id, times.now())))
 
 
-@router.post("/monitored_endpoints/<endpoint_id>/mute")
+@router.post("/monitored_endpoints/<endpoint_id>/mute", responses=answers(MuteView, status=201))
 def mute_monitored_endpoint(endpoint_id: Annotated[Id, Path()], body: MuteBody) -> Response[str]:
     """From now on, or from now on anew: its incidents are recorded and not delivered. Nothing need be known of it."""
     application_id, now = scope(router, body.application_id), times.now()
@@ -148,16 +193,16 @@ def mute_monitored_endpoint(endpoint_id: Annotated[Id, Path()], body: MuteBody) 
     return answer(201, view_mute(mute))
 
 
-@router.get("/monitored_endpoints/<endpoint_id>/mute")
-def get_mute(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> dict[str, Any]:
+@router.get("/monitored_endpoints/<endpoint_id>/mute", responses=answers(MuteView))
+def get_mute(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     """Also of an endpoint that nobody has reported yet."""
     mute = mutes.find_active(scope(router, application_id), endpoint_id, times.now())
     if mute is None:
         raise errors.not_found("mute")
-    return view_mute(mute)
+    return answer(200, view_mute(mute))
 
 
-@router.delete("/monitored_endpoints/<endpoint_id>/mute")
+@router.delete("/monitored_endpoints/<endpoint_id>/mute", responses=no_content(409))
 def unmute_monitored_endpoint(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     now = times.now()
     mutes.end(scope(router, application_id), endpoint_id, now=now, at=_known_to_the_emitter(now))

@@ -12,7 +12,9 @@ from hookwatch.settings import LONGEST_WAIT, ApiSettings
 
 settings = ApiSettings.from_environment()
 
-HIDDEN = "***"
+MessageEvents = Literal["grouped", "all"]
+
+HIDDEN: Literal["***"] = "***"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e][\x20-\x7e]{0,499})?")
 # What carries meaning of ours, of HTTP's or of AWS's is refused, for to overwrite it silently would surprise somebody.
@@ -41,7 +43,7 @@ class OperationalEndpointBody(BaseModel):
     description: Annotated[str, Field(max_length=256)] = ""
     is_enabled: bool = True
     filter_types: Annotated[list[str], Field(max_length=100)] = []
-    message_events: Literal["grouped", "all"] = "grouped"
+    message_events: MessageEvents = "grouped"
     rate_limit: Annotated[int, Field(ge=1, le=pacing.RATE_AT_MOST)] | None = None
     retry: RetryBody | None = None
     headers: Annotated[dict[str, str], Field(max_length=10)] = {}

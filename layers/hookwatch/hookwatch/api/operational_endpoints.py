@@ -3,15 +3,17 @@
 import secrets
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from typing_extensions import TypedDict
 
 from hookwatch import custom_types, errors, event_items, tables, times
 from hookwatch.api import answer, etags, identity_of, is_visible, merge_patch, paging, raw_body, scope
-from hookwatch.api.operational_endpoint_body import HIDDEN, OperationalEndpointBody
+from hookwatch.api.answers import ETAG, Time, among, answers, no_content, takes
+from hookwatch.api.operational_endpoint_body import HIDDEN, MessageEvents, OperationalEndpointBody
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import credentials, endpoints, pacing, signing
@@ -25,7 +27,41 @@ router, settings = APIGatewayRouter(), ApiSettings.from_environment()
 encryption = Encryption(settings.secrets_encryption_key)
 
 
-def view(endpoint: OperationalEndpoint) -> dict[str, Any]:
+class RetryView(TypedDict):
+    schedule_seconds: list[int]
+
+
+class OperationalEndpointView(TypedDict):
+    """Where operational events are delivered. Of `headers` only the names are shown."""
+
+    operational_endpoint_id: str
+    application_id: str
+    url: str
+    description: str
+    is_enabled: bool
+    filter_types: list[str]
+    message_events: Annotated[str, among(MessageEvents)]
+    rate_limit: int | None
+    retry: RetryView | None
+    headers: dict[str, Literal["***"]]
+    metadata: dict[str, str]
+    disabled_reason: str | None
+    failing_since: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+class CreatedOperationalEndpoint(OperationalEndpointView):
+    """`secret` is null where the request was sent again and the endpoint is gone by then."""
+
+    secret: str | None
+
+
+class Owed(TypedDict):
+    event_id: str
+
+
+def view(endpoint: OperationalEndpoint) -> OperationalEndpointView:
     """As the API shows it: no secret, and of headers only the names."""
     return {
         "operational_endpoint_id": endpoint.operational_endpoint_id,
@@ -48,10 +84,10 @@ def view(endpoint: OperationalEndpoint) -> dict[str, Any]:
     }
 
 
-@router.get("/")
+@router.get("/", responses=answers(paging.Page[OperationalEndpointView]))
 def list_operational_endpoints(
     application_id: Annotated[str | None, Query()] = None, limit: paging.Limit = 50, cursor: paging.Cursor = None
-) -> dict[str, Any]:
+) -> Response[str]:
     application_id = scope(router, application_id)
     found = tables.OperationalEndpoint.by_application.query(
         application_id,
@@ -61,7 +97,7 @@ def list_operational_endpoints(
             router.current_event, cursor, "listed_at", "operational_endpoint_id", application_id=application_id
         ),
     )
-    return paging.page(
+    page = paging.page(
         router.current_event,
         found,
         tables.OperationalEndpoint,
@@ -69,10 +105,12 @@ def list_operational_endpoints(
         "listed_at",
         "operational_endpoint_id",
     )
+    return answer(200, page)
 
 
-@router.post("/")
+@router.post("/", responses=answers(CreatedOperationalEndpoint, status=201, headers=ETAG))
 def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
+    """With the secret that its deliveries are signed with."""
     application_id, now = scope(router, body.application_id), times.to_text(times.now())
     operational_endpoint_id = f"oep_{secrets.token_hex(12)}"
     secret = signing.new_secret()
@@ -97,18 +135,22 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
     return answer(201, {**view(endpoint), "secret": secret}, ETag=etags.of(endpoint.updated_at))
 
 
-@router.get("/<operational_endpoint_id>")
+@router.get("/<operational_endpoint_id>", responses=answers(OperationalEndpointView, headers=ETAG))
 def get_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     return _shown(own(operational_endpoint_id))
 
 
-@router.put("/<operational_endpoint_id>")
+@router.put("/<operational_endpoint_id>", responses=answers(OperationalEndpointView, 409, 412, headers=ETAG))
 def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndpointBody) -> Response[str]:
     """Replaces it: a field that is left out gets its default. A header `***` keeps its value."""
     return _shown(_replace(own(operational_endpoint_id), body))
 
 
-@router.patch("/<operational_endpoint_id>")
+@router.patch(
+    "/<operational_endpoint_id>",
+    responses=answers(OperationalEndpointView, 409, 412, headers=ETAG),
+    openapi_extensions=takes("OperationalEndpointPatch", "application/json", "application/merge-patch+json"),
+)
 def patch_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     """Merges into it (RFC 7396): what is left out stays, and null clears a field, a header or a metadata key."""
     old, patch = own(operational_endpoint_id), parse_json(raw_body(router.current_event))
@@ -118,7 +160,7 @@ def patch_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     return _shown(_replace(old, OperationalEndpointBody.checked(merge_patch.merged(current, patch))))
 
 
-@router.delete("/<operational_endpoint_id>")
+@router.delete("/<operational_endpoint_id>", responses=no_content(409, 412))
 def delete_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     endpoint = own(operational_endpoint_id)
     etags.check(router.current_event, endpoint.updated_at)
@@ -160,7 +202,7 @@ def _shown(endpoint: OperationalEndpoint) -> Response[str]:
     return answer(200, view(endpoint), ETag=etags.of(endpoint.updated_at))
 
 
-@router.post("/<operational_endpoint_id>/test")
+@router.post("/<operational_endpoint_id>/test", responses=answers(Owed, status=202))
 def test_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     """Owes it one `webhook.test`, whatever types it asked for. With the same Idempotency-Key it is the same event."""
     endpoint, request, now = own(operational_endpoint_id), router.current_event, times.now()

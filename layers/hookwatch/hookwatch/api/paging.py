@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
+from typing_extensions import TypedDict  # Pydantic reads Python's own from 3.12 on
 
 from hookwatch import errors
 from hookwatch.api import identity_of
@@ -23,18 +24,26 @@ settings = ApiSettings.from_environment()
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024)]
 _PAGES_AT_MOST = 10
+Shown = TypeVar("Shown")
+
+
+class Page(TypedDict, Generic[Shown]):
+    """`next_cursor` is null on the last page; a page may be short though it is not."""
+
+    data: list[Shown]
+    next_cursor: str | None
 
 
 def page(
     request: APIGatewayProxyEvent,
     found: ResultIterator[Any],
     of: type[Model],
-    view: Callable[[Any], dict[str, Any]],
+    view: Callable[[Any], Shown],
     *names: str,
-) -> dict[str, Any]:
+) -> Page[Shown]:
     """What `found`, a query of `of` whose pages are as long as the limit, holds in its first page that is not empty: of
     ten at most, for a filter may let nothing through. A cursor has the attributes `names` of the last item read."""
-    data: list[dict[str, Any]] = []
+    data: list[Shown] = []
     for read_so_far in islice(found.page_iter, _PAGES_AT_MOST):
         data = [view(of.from_raw_data(item)) for item in read_so_far["Items"]]
         if data:

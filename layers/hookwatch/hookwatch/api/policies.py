@@ -3,12 +3,16 @@
 from typing import Annotated, Any
 
 import msgspec
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from pydantic import WithJsonSchema
+from typing_extensions import TypedDict
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import raw_body, scope
+from hookwatch.api import answer, raw_body, scope
+from hookwatch.api.answers import answers, takes
 from hookwatch.observing import policies
 from hookwatch.observing.bodies import parse_json
 from hookwatch.observing.policies import Policies
@@ -20,25 +24,35 @@ router = APIGatewayRouter()
 known = Policies(ApiSettings.from_environment().policy)
 
 
-def view(application_id: str, policy: Policy, own: dict[str, Any]) -> dict[str, Any]:
+Numbers = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]  # of the schema of Policy
+
+
+class ApplicationPolicyView(TypedDict):
     """`policy` is what holds; `own` are those of its numbers that are the application's own."""
+
+    application_id: str
+    policy: Numbers
+    own: Numbers
+
+
+def view(application_id: str, policy: Policy, own: dict[str, Any]) -> ApplicationPolicyView:
     return {"application_id": application_id, "policy": msgspec.to_builtins(policy), "own": own}
 
 
-@router.get("/policies/<application_id>")
-def get_policy(application_id: Annotated[Id, Path()]) -> dict[str, Any]:
+@router.get("/policies/<application_id>", responses=answers(ApplicationPolicyView))
+def get_policy(application_id: Annotated[Id, Path()]) -> Response[str]:
     application_id = _one(application_id)
     own = policies.own_numbers(application_id)
-    return view(application_id, known.resolved(application_id, own), own)
+    return answer(200, view(application_id, known.resolved(application_id, own), own))
 
 
-@router.put("/policies/<application_id>")
-def put_policy(application_id: Annotated[Id, Path()]) -> dict[str, Any]:
+@router.put("/policies/<application_id>", responses=answers(ApplicationPolicyView), openapi_extensions=takes("Policy"))
+def put_policy(application_id: Annotated[Id, Path()]) -> Response[str]:
     """The body holds the application's own numbers, `{}` for none. In effect within a minute."""
     application_id, own = _one(application_id), parse_json(raw_body(router.current_event))
     if not isinstance(own, dict):
         raise errors.invalid('The body must be {"opens_at_share": 0.15, …}.')
-    return view(application_id, known.put(application_id, own), own)
+    return answer(200, view(application_id, known.put(application_id, own), own))
 
 
 def _one(application_id: str) -> str:

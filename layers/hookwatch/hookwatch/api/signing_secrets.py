@@ -4,11 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from hookwatch import errors, times
+from hookwatch.api import answer
+from hookwatch.api.answers import Time, answers
 from hookwatch.api.operational_endpoints import encryption, own
 from hookwatch.notifying import credentials, endpoints, signing
 from hookwatch.notifying.credentials import Credentials
@@ -30,7 +34,19 @@ class RotationBody(BaseModel):
 USUAL = RotationBody()
 
 
-def view(known: Credentials) -> dict[str, Any]:
+class RetiringView(TypedDict):
+    expires_at: Time
+
+
+class SecretView(TypedDict):
+    """The newest secret, and until when older ones sign too. Null where a rotation was sent again and the endpoint is
+    gone by then."""
+
+    secret: str | None
+    retiring: list[RetiringView]
+
+
+def view(known: Credentials) -> SecretView:
     """The newest secret, and until when older ones sign too."""
     now = times.now()
     return {
@@ -39,13 +55,13 @@ def view(known: Credentials) -> dict[str, Any]:
     }
 
 
-@router.get("/<operational_endpoint_id>/secret")
-def get_secret(operational_endpoint_id: str) -> dict[str, Any]:
-    return view(credentials.decrypt(own(operational_endpoint_id), encryption))
+@router.get("/<operational_endpoint_id>/secret", responses=answers(SecretView))
+def get_secret(operational_endpoint_id: str) -> Response[str]:
+    return answer(200, view(credentials.decrypt(own(operational_endpoint_id), encryption)))
 
 
-@router.post("/<operational_endpoint_id>/secret/rotate")
-def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Body()] = USUAL) -> dict[str, Any]:
+@router.post("/<operational_endpoint_id>/secret/rotate", responses=answers(SecretView))
+def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Body()] = USUAL) -> Response[str]:
     """A new secret signs from now on, and those so far beside it until the grace period is over."""
     old = own(operational_endpoint_id)
     grace = timedelta(seconds=body.grace_period_seconds)
@@ -53,7 +69,7 @@ def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Bo
     encrypted = credentials.encrypt(rotated, operational_endpoint_id, encryption)
     if not endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old))):
         raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
-    return view(rotated)
+    return answer(200, view(rotated))
 
 
 def _with_secret(body: dict[str, Any], path: str) -> dict[str, Any]:

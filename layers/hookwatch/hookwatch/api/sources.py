@@ -1,14 +1,16 @@
 """Routes: sources, where foreign platforms post their own webhooks."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from typing_extensions import TypedDict
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, is_visible
+from hookwatch.api.answers import Time, among, answers, no_content
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
 from hookwatch.observing.reports import Id
@@ -36,7 +38,17 @@ class SourceBody(BaseModel):
         return secret
 
 
-def view(source: Source) -> dict[str, Any]:
+class SourceView(TypedDict):
+    """`url` is where the platform posts."""
+
+    source_id: str
+    application_id: str | None
+    kind: Annotated[str, among(sources.Kind)]
+    url: str
+    created_at: Time
+
+
+def view(source: Source) -> SourceView:
     return {
         "source_id": source.source_id,
         "application_id": source.application_id,
@@ -46,19 +58,19 @@ def view(source: Source) -> dict[str, Any]:
     }
 
 
-@router.post("/sources")
+@router.post("/sources", responses=answers(SourceView, status=201))
 def create_source(body: SourceBody) -> Response[str]:
     if not is_visible(router, body.application_id or EVERY_APPLICATION):
         raise errors.not_found("application")
     return answer(201, view(sources.create(body.application_id, body.kind, body.secret, encryption)))
 
 
-@router.get("/sources/<source_id>")
-def get_source(source_id: str) -> dict[str, Any]:
-    return view(_own(source_id))
+@router.get("/sources/<source_id>", responses=answers(SourceView))
+def get_source(source_id: str) -> Response[str]:
+    return answer(200, view(_own(source_id)))
 
 
-@router.delete("/sources/<source_id>")
+@router.delete("/sources/<source_id>", responses=no_content())
 def delete_source(source_id: str) -> Response[str]:
     sources.delete(_own(source_id).source_id)
     return Response(204, body="")

@@ -2,14 +2,17 @@
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NotRequired
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from typing_extensions import TypedDict
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import scope
+from hookwatch.api import answer, scope
+from hookwatch.api.answers import Time, answers
 from hookwatch.observing import hours, records, stats
 from hookwatch.observing.reports import Moment
 from hookwatch.observing.stats import Counts, Hour
@@ -29,14 +32,47 @@ _WORST = 10
 _WORST_WITHIN = 32 * 24  # hours: of each of the ten, every hour is read
 
 
-@router.get("/stats")
+class StatsRow(TypedDict):
+    """From `period_start` to before `period_end`. A percentile is at most 9.1 % off. Of what nobody reported, the
+    summary's numbers are null."""
+
+    application_id: str
+    endpoint_id: str | None
+    period_start: Time
+    period_end: Time
+    total_messages: int | None
+    successful_messages: int | None
+    failed_messages: int | None
+    pending_messages: int | None
+    attempts: int | None
+    failed_attempts: int | None
+    success_rate: float | None
+    avg_delivery_time_ms: int | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    response_classes: dict[str, int]
+    failures_by_cause: dict[str, int]
+
+
+class StatsView(TypedDict):
+    """Of an application also the ten endpoints with the most failed attempts, null over more than 32 days, and whether
+    all of its endpoints were counted."""
+
+    data: list[StatsRow]
+    summary: StatsRow
+    worst_endpoints: NotRequired[list[StatsRow] | None]
+    complete: NotRequired[bool]
+
+
+@router.get("/stats", responses=answers(StatsView))
 def get_stats(
     application_id: Annotated[str | None, Query()] = None,
     endpoint_id: Annotated[str | None, Query()] = None,
     since: Annotated[Moment | None, Query()] = None,
     until: Annotated[Moment | None, Query()] = None,
     granularity: Annotated[Granularity, Query()] = "hour",
-) -> dict[str, Any]:
+) -> Response[str]:
     """The last 24 hours, or 31 days, where nothing else is said; oldest first. `since` and `until` are moved outwards
     to whole hours, or whole days (UTC). Periods in which nothing was reported are left out."""
     application_id = scope(router, application_id)
@@ -45,16 +81,16 @@ def get_stats(
     first, end = _period(since, until, granularity)
     if endpoint_id is not None:
         counted = _of_endpoint(application_id, endpoint_id, first, end)
-        return _told(application_id, endpoint_id, counted, (first, end), granularity)
+        return answer(200, _told(application_id, endpoint_id, counted, (first, end), granularity))
     counted, endpoints, is_complete = _of_application(application_id, first, end, granularity)
     told = _told(application_id, None, counted, (first, end), granularity)
     if end - first > _WORST_WITHIN:
-        return {**told, "worst_endpoints": None, "complete": is_complete}
+        return answer(200, {**told, "worst_endpoints": None, "complete": is_complete})
     worst, are_all = _worst(application_id, endpoints, first, end)
-    return {**told, "worst_endpoints": worst, "complete": is_complete and are_all}
+    return answer(200, {**told, "worst_endpoints": worst, "complete": is_complete and are_all})
 
 
-def view(application_id: str, endpoint_id: str | None, first: int, end: int, counts: Counts) -> dict[str, Any]:
+def view(application_id: str, endpoint_id: str | None, first: int, end: int, counts: Counts) -> StatsRow:
     """Hours from `first` to before `end`. A percentile is at most 9.1 % off (observing.stats)."""
     total, failed = counts.get("messages", 0), counts.get("failed_messages", 0)
     successful = counts.get("successful_messages", 0)
@@ -80,22 +116,29 @@ def view(application_id: str, endpoint_id: str | None, first: int, end: int, cou
     }
 
 
+class _Unknown(TypedDict):
+    total_messages: None
+    successful_messages: None
+    failed_messages: None
+    pending_messages: None
+    attempts: None
+    failed_attempts: None
+
+
 # What nobody reported is not known: not 0.
-_UNKNOWN = dict.fromkeys(
-    (
-        "total_messages",
-        "successful_messages",
-        "failed_messages",
-        "pending_messages",
-        "attempts",
-        "failed_attempts",
-    )
-)
+_UNKNOWN: _Unknown = {
+    "total_messages": None,
+    "successful_messages": None,
+    "failed_messages": None,
+    "pending_messages": None,
+    "attempts": None,
+    "failed_attempts": None,
+}
 
 
 def _told(
     application_id: str, endpoint_id: str | None, counted: dict[int, Counts], period: tuple[int, int], granularity: str
-) -> dict[str, Any]:
+) -> StatsView:
     length = _LENGTH[granularity]
     periods: defaultdict[int, list[Counts]] = defaultdict(list)
     for hour, counts in counted.items():
@@ -145,7 +188,7 @@ def _of_application(
     return {hour: counts for hour, counts in counted.items() if "attempts" in counts}, endpoints, is_complete
 
 
-def _worst(application_id: str, open_hours: dict[str, Hour], first: int, end: int) -> tuple[list[dict[str, Any]], bool]:
+def _worst(application_id: str, open_hours: dict[str, Hour], first: int, end: int) -> tuple[list[StatsRow], bool]:
     """The ten endpoints with the most failed attempts, and whether all were looked at."""
     failures, are_all = hours.failures(application_id, first, end)
     failed = defaultdict(int, {endpoint_id: counts["failed_attempts"] for endpoint_id, counts in failures.items()})

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict
 
 from hookwatch import errors
 from hookwatch.observing import bodies, privacy, signals
@@ -52,7 +53,9 @@ Label = Annotated[str, Field(max_length=256)]
 Labels = Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], Label], Field(max_length=10)]
 
 
-class _AttemptReport(BaseModel):
+class AttemptReport(BaseModel):
+    """What became of one attempt. A failed one says `will_retry`, or `max_attempts` from which that follows."""
+
     type: Literal["message.attempt"]
     endpoint_id: Id
     message_id: Id
@@ -62,12 +65,12 @@ class _AttemptReport(BaseModel):
     response_status_code: Annotated[int, Field(ge=100, le=599, strict=True)] | None = None
     error: signals.ErrorClass | None = None
     duration_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
-    will_retry: bool | None = None
+    will_retry: Annotated[bool, Field(strict=True)] | None = None
     max_attempts: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
     trigger: signals.Trigger = "scheduled"
 
     @model_validator(mode="after")
-    def _says_whether_it_retries(self) -> "_AttemptReport":
+    def _says_whether_it_retries(self) -> "AttemptReport":
         if self.outcome == "failed" and self.will_retry is None and self.max_attempts is None:
             raise ValueError("a failed attempt needs will_retry or max_attempts")
         return self
@@ -91,28 +94,30 @@ class _AttemptReport(BaseModel):
         )
 
 
-class _FieldChange(BaseModel):
+class FieldChange(BaseModel):
     from_: Any = Field(alias="from", default=None)
     to: Any = None
 
 
-class _ChangeReport(BaseModel):
+class ChangeReport(BaseModel):
+    """A change to a monitored endpoint; what is not said stays as it was."""
+
     type: signals.ChangeType
     endpoint_id: Id
     occurred_at: Moment
     url: Url | None = None
     description: Annotated[str, Field(max_length=1024)] | None = None
     labels: Labels | None = None
-    is_enabled: bool | None = None
+    is_enabled: Annotated[bool, Field(strict=True)] | None = None
     changes: (
-        Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], _FieldChange], Field(max_length=20)] | None
+        Annotated[dict[Annotated[str, Field(min_length=1, max_length=64)], FieldChange], Field(max_length=20)] | None
     ) = None
     actor: Annotated[str, Field(max_length=256)] | None = None
     trigger: Literal["manual", "automatic"] = "manual"
     reason: Annotated[str, Field(max_length=256)] | None = None
 
     @model_validator(mode="after")
-    def _fits(self) -> "_ChangeReport":
+    def _fits(self) -> "ChangeReport":
         try:
             length = len(msgspec.json.encode(self._changes()))
         except UnicodeEncodeError:
@@ -151,11 +156,19 @@ class _ChangeReport(BaseModel):
         }
 
 
+Report = Annotated[AttemptReport | ChangeReport, Field(discriminator="type")]
+
+
+class SignalsBody(TypedDict):
+    """Fields that are unknown are ignored, within a signal and beside `signals`."""
+
+    application_id: Id
+    signals: Annotated[list[Report], Field(min_length=1, max_length=SIGNALS_AT_MOST)]
+
+
 CHANGES_BYTES = 10_000
 _CONFIGURATION = {"url": str, "description": str, "is_enabled": bool}
-_SIGNAL: TypeAdapter[_AttemptReport | _ChangeReport] = TypeAdapter(
-    Annotated[_AttemptReport | _ChangeReport, Field(discriminator="type")]
-)
+_SIGNAL: TypeAdapter[AttemptReport | ChangeReport] = TypeAdapter(Report)
 _APPLICATION_ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
@@ -248,7 +261,7 @@ def _said(detail: ErrorDetails) -> str:
     return _OWN_WORDS.get(detail["type"], detail["msg"].removeprefix("Value error, "))
 
 
-def _fields(signal: _AttemptReport | _ChangeReport) -> set[str]:
+def _fields(signal: AttemptReport | ChangeReport) -> set[str]:
     return set(type(signal).model_fields)
 
 
