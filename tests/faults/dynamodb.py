@@ -26,6 +26,7 @@ _KEYS = {
     "Application": ("application_id", "item"),
 }
 _OPERAND = r"(#\d+) = (:\d+)|attribute_not_exists \((#\d+)\)"
+_LESS = r"\(attribute_not_exists \((#\d+)\) OR \1 < (:\d+)\)"
 _SET = re.compile(r"(#\d+) = (:\d+)")
 _ADD = re.compile(r"(#\d+) (:\d+)")
 
@@ -92,6 +93,10 @@ class DynamoDB:
                 return _Answer(200), self._batch_get(body["RequestItems"])
             case "PutItem":
                 return self._write([{"Put": body}])
+            case "UpdateItem":  # of activity: what befalls it is in test_every_write.py
+                answer, failure = self._commit([{"Update": body}])
+                key = _key_of(body["TableName"], body["Key"])
+                return answer, failure or {"Attributes": self.tables[body["TableName"]][key]}
             case "TransactWriteItems":
                 assert body["ClientRequestToken"]  # so that a request sent again is not carried out again
                 return self._write(body["TransactItems"])
@@ -165,9 +170,12 @@ def _holds(step: dict[str, Any], item: Item) -> bool:
     condition = step.get("ConditionExpression")
     if condition is None:
         return True
+    names = step["ExpressionAttributeNames"]
+    if less := re.fullmatch(_LESS, condition):
+        known, least = item.get(names[less[1]]), step["ExpressionAttributeValues"][less[2]]
+        return known is None or int(known["N"]) < int(least["N"])
     parsed = re.fullmatch(_OPERAND, condition)
     assert parsed, condition
-    names = step["ExpressionAttributeNames"]
     if parsed[3]:
         return names[parsed[3]] not in item
     return bool(item.get(names[parsed[1]]) == step["ExpressionAttributeValues"][parsed[2]])
@@ -177,7 +185,7 @@ def _updated(step: dict[str, Any], item: Item) -> Item:
     names, values = step["ExpressionAttributeNames"], step["ExpressionAttributeValues"]
     sets, _, adds = step["UpdateExpression"].partition(" ADD ")
     assert sets.startswith("SET "), sets
-    assert len(_SET.findall(sets)) + len(_ADD.findall(adds)) == len(values)
+    assert len(_SET.findall(sets)) + len(_ADD.findall(adds)) == step["UpdateExpression"].count(":")
     updated = dict(item)
     for name, value in _SET.findall(sets):
         updated[names[name]] = values[value]

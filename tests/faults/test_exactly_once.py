@@ -522,9 +522,8 @@ def test_whatever_happens_everything_is_counted_and_told_exactly_once(
         dynamodb.behind(*clients, observer.outbox._connection.client),
         redirect_stdout(None),
     ):
-        patch.setattr(
-            times, "datetime", SimpleNamespace(now=lambda _: world.moment, fromisoformat=datetime.fromisoformat)
-        )
+        told = {"fromisoformat": datetime.fromisoformat, "fromtimestamp": datetime.fromtimestamp}
+        patch.setattr(times, "datetime", SimpleNamespace(now=lambda _: world.moment, **told))
         patch.setattr("time.sleep", sleep)
         patch.setattr(observer, "receiving", Receiving(timedelta(seconds=VISIBILITY), receives))
         for step in history:

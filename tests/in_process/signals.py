@@ -30,12 +30,12 @@ def attempt(endpoint_id: str, second: float, *, succeeded: bool = False, **field
     )
 
 
-def created(endpoint_id: str) -> EndpointChange:
+def created(endpoint_id: str, second: float = 0) -> EndpointChange:
     return EndpointChange(
         type="endpoint.created",
         endpoint_id=endpoint_id,
         signal_id=f"created {endpoint_id}",
-        occurred_at=START,
+        occurred_at=START + timedelta(seconds=second),
         configuration={"url": "https://erp.example.com/hooks"},
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hookwatch import event_items, tables, times
+from hookwatch import event_items, times
 from hookwatch.operational_events import OperationalEvent
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import deliver, owed, record, register, register_receiver
@@ -37,7 +37,7 @@ def happened(application_id: str, *, at: datetime = LATER, detected_at: datetime
             "dedup_key": "message:erp:m",
         },
     )
-    event_items.create(event, expires_at=tables.expiry(datetime.now(UTC), 30))
+    event_items.create(event, retention_days=30)
     return event.event_id
 
 

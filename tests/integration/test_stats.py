@@ -111,7 +111,6 @@ def test_an_endpoint_never_heard_of_and_another_application_are_not_found(aws: A
         {"since": "2026-10-01T00:00:00Z", "until": "2026-11-23T10:00:00Z"},
         {"since": "2024-10-01T00:00:00Z", "until": "2026-11-23T10:00:00Z", "granularity": "day"},
         {"since": "yesterday"},
-        {"application_id": "*"},
     ],
 )
 def test_a_period_that_cannot_be_counted_is_refused(aws: Aws, query: dict[str, str]) -> None:

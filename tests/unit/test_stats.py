@@ -216,4 +216,4 @@ def test_a_bucket_holds_what_is_above_its_lower_bound_and_not_above_its_upper(du
 @pytest.mark.parametrize(("exponent", "bucket"), [(0, 0), (1, 4), (10, 40), (26, 104)])
 def test_an_upper_bound_is_of_its_own_bucket(exponent: int, bucket: int) -> None:
     assert stats.bucket_of(2**exponent) == bucket
-    assert stats.start_of(times.hour_of(at(59 * 60))) == START
+    assert times.start_of(times.hour_of(at(59 * 60))) == START

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hookwatch import errors, event_items, tables, times
+from hookwatch import activity, errors, event_items, tables, times
 from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST
 from hookwatch.operational_events import OperationalEvent, event_id
 
@@ -67,13 +67,14 @@ def to_event(request: Request, now: datetime, timestamp: datetime | None, **abou
     )
 
 
-def store(event: OperationalEvent, request: Request, *, expires_at: int) -> None:
+def store(event: OperationalEvent, request: Request, *, retention_days: int) -> None:
     """Writes the event, or finds that the same request has.
 
     Raises:
         errors.Problem: 409, another request has, under the same Idempotency-Key.
     """
-    item = event_items.to_item(event, expires_at=expires_at)
+    activity.note(event.application_id, [times.hour_of(event.timestamp)], retention_days)
+    item = event_items.to_item(event, expires_at=tables.expiry(times.now(), retention_days))
     item.request_digest = request.digest
     if not tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), item):
         first = tables.OperationalEvent.get(event.event_id, consistent_read=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from hookwatch import tables, times
+from hookwatch import activity, tables, times
 from hookwatch.operational_events import OperationalEvent
 
 
@@ -23,9 +23,11 @@ def to_item(event: OperationalEvent, *, expires_at: int) -> tables.OperationalEv
     )
 
 
-def create(event: OperationalEvent, *, expires_at: int) -> bool:
+def create(event: OperationalEvent, *, retention_days: int) -> bool:
     """Writes it. False where there is one of its id."""
-    return tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), to_item(event, expires_at=expires_at))
+    activity.note(event.application_id, [times.hour_of(event.timestamp)], retention_days)
+    item = to_item(event, expires_at=tables.expiry(times.now(), retention_days))
+    return tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), item)
 
 
 def from_item(item: tables.OperationalEvent) -> OperationalEvent:

@@ -261,9 +261,10 @@ class _SweptApplications(GlobalSecondaryIndex["Application"]):
 class Application(Model):
     """What is known of one application, an item for each thing: `policy` (its own numbers), `degradation`,
     `mute#<endpoint id>` (a monitored endpoint whose incidents are not delivered), `minute#<n>` (attempts reported in
-    that minute since the epoch).
+    that minute since the epoch), `active#<n>` (it has attempts or events in that hour since the epoch).
 
-    The sparse index is what the sweeper looks at: the applications of a minute, and those that are degraded.
+    The sparse index is what the sweeper looks at, the applications of a minute and those that are degraded; and the
+    active hours of a day.
     """
 
     class Meta(_Table):

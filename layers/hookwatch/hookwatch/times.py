@@ -17,6 +17,11 @@ def hour_of(moment: datetime) -> int:
     return int(moment.timestamp()) // 3600
 
 
+def start_of(hour: int) -> datetime:
+    """Of an hour since the epoch."""
+    return datetime.fromtimestamp(hour * 3600, UTC)
+
+
 def to_text(moment: datetime) -> str:
     """`2026-11-23T10:00:00.123Z`. Fixed width, so that texts sort as moments do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,23 +1,24 @@
 """Routes: operational events, and what became of them."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pynamodb.expressions.condition import Condition
 from typing_extensions import TypedDict
 
 from hookwatch import custom_events, custom_types, errors, event_items, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, api_url, identity_of, is_visible, paging, scope
+from hookwatch.api import answer, api_url, events_everywhere, identity_of, is_visible, paging, scope
 from hookwatch.api.answers import Time, answers
 from hookwatch.api.operational_endpoints import Owed
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute
-from hookwatch.observing.reports import Id, Moment
+from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST, Id, Moment
 from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
 from hookwatch.settings import ApiSettings
 
@@ -74,18 +75,16 @@ def list_events(
     limit: paging.Limit = 50,
     cursor: paging.Cursor = None,
 ) -> Response[str]:
-    """Newest first; `since` is in it, `until` is not. A page may be short though there are more."""
+    """Newest first; `since` is in it, `until` is not. Of one application, or of every (`*`)."""
     application_id = scope(router, application_id)
-    if application_id == EVERY_APPLICATION:
-        raise errors.invalid(
-            "Name one application.", {"loc": ["application_id"], "msg": "events are listed by application"}
-        )
     table = tables.OperationalEvent
     condition = table.expires_at > int(times.now().timestamp())
     if type is not None:
         condition &= table.type == type
     if endpoint_id is not None:
         condition &= table.endpoint_id == endpoint_id
+    if application_id == EVERY_APPLICATION:
+        return answer(200, _of_every_application(condition, since, until, limit, cursor))
     # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
     first = times.to_text(since) if since else "0"
     last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
@@ -109,6 +108,22 @@ def list_events(
         "event_id",
     )
     return answer(200, page)
+
+
+def _of_every_application(
+    condition: Condition, since: datetime | None, until: datetime | None, limit: int, cursor: str | None
+) -> paging.Page[EventView]:
+    now = times.now()
+    kept_since = now - timedelta(days=settings.event_retention_days) - OLDEST
+    newest = now + FARTHEST_AHEAD
+    last_read = paging.read(router.current_event, cursor, 1)
+    before = last_read[0] if last_read else times.to_text(min(until or newest, newest))
+    found, go_on = events_everywhere.newest(max(since or kept_since, kept_since), before, condition, limit)
+    muted = {named: mutes.of_application(named) for named in {item.application_id for item in found}}
+    return {
+        "data": [view(event_items.from_item(item), muted[item.application_id]) for item in found],
+        "next_cursor": paging.cursor(router.current_event, go_on) if go_on else None,
+    }
 
 
 @router.post("/events", responses=answers(Owed, status=202))
@@ -140,7 +155,7 @@ def post_event(body: EventBody) -> Response[str]:
         endpoint_id=body.endpoint_id,
         custom=body.data,
     )
-    custom_events.store(event, request, expires_at=tables.expiry(now, settings.event_retention_days))
+    custom_events.store(event, request, retention_days=settings.event_retention_days)
     return answer(202, {"event_id": event.event_id})
 
 

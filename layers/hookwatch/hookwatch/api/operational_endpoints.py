@@ -225,7 +225,7 @@ def test_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
             "reported_by": asked_by,
         },
     )
-    event_items.create(event, expires_at=tables.expiry(now, settings.event_retention_days))
+    event_items.create(event, retention_days=settings.event_retention_days)
     return answer(202, {"event_id": named})
 
 

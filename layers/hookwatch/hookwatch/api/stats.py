@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from typing_extensions import TypedDict
 
-from hookwatch import errors, tables, times
+from hookwatch import activity, errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, scope
 from hookwatch.api.answers import Time, answers
@@ -29,6 +29,7 @@ _RECORDS_AT_MOST = 10_000
 _FIRST_HOUR = times.hour_of(datetime(1, 1, 1, tzinfo=UTC))
 _LAST_HOUR = times.hour_of(datetime(9999, 12, 31, tzinfo=UTC))
 _WORST = 10
+_APPLICATIONS_AT_MOST = 100  # 17 queries each
 _WORST_WITHIN = 32 * 24  # hours: of each of the ten, every hour is read
 
 
@@ -74,11 +75,14 @@ def get_stats(
     granularity: Annotated[Granularity, Query()] = "hour",
 ) -> Response[str]:
     """The last 24 hours, or 31 days, where nothing else is said; oldest first. `since` and `until` are moved outwards
-    to whole hours, or whole days (UTC). Periods in which nothing was reported are left out."""
+    to whole hours, or whole days (UTC). Periods in which nothing was reported are left out. Of every application (`*`)
+    where at most a hundred reported anything, and then without their worst endpoints."""
     application_id = scope(router, application_id)
-    if application_id == EVERY_APPLICATION:
-        raise errors.invalid("Name one application.", {"loc": ["application_id"], "msg": "counted by application"})
     first, end = _period(since, until, granularity)
+    if application_id == EVERY_APPLICATION:
+        if endpoint_id is not None:
+            raise errors.invalid("Name the endpoint's application.", {"loc": ["application_id"], "msg": "is every one"})
+        return answer(200, _of_every_application(first, end, granularity))
     if endpoint_id is not None:
         counted = _of_endpoint(application_id, endpoint_id, first, end)
         return answer(200, _told(application_id, endpoint_id, counted, (first, end), granularity))
@@ -98,8 +102,8 @@ def view(application_id: str, endpoint_id: str | None, first: int, end: int, cou
     return {
         "application_id": application_id,
         "endpoint_id": endpoint_id,
-        "period_start": times.to_text(stats.start_of(first)),
-        "period_end": times.to_text(stats.start_of(end)),
+        "period_start": times.to_text(times.start_of(first)),
+        "period_end": times.to_text(times.start_of(end)),
         "total_messages": total,
         "successful_messages": successful,
         "failed_messages": failed,
@@ -186,6 +190,31 @@ def _of_application(
         counted[hour.start] = stats.summed((counted.get(hour.start, {}), hour.counts))
     # A row that only tells how many endpoints became active holds no attempts yet.
     return {hour: counts for hour, counts in counted.items() if "attempts" in counts}, endpoints, is_complete
+
+
+def _of_every_application(first: int, end: int, granularity: Granularity) -> StatsView:
+    """
+    Raises:
+        errors.Problem: 422, there are too many to be summed up in one answer.
+    """
+    named = {application_id for _, active in activity.between(first, end - 1) for application_id in active}
+    if len(named) > _APPLICATIONS_AT_MOST:
+        raise errors.invalid(
+            "Too many applications reported something then.",
+            {
+                "loc": ["application_id"],
+                "msg": f"stands for {len(named)}, and {_APPLICATIONS_AT_MOST} can be summed up",
+            },
+        )
+    counted: defaultdict[int, Counts] = defaultdict(dict)
+    are_complete = True
+    for application_id in named:
+        own, _, is_complete = _of_application(application_id, first, end, granularity)
+        are_complete &= is_complete
+        for hour, counts in own.items():
+            counted[hour] = stats.summed((counted[hour], counts))
+    told = _told(EVERY_APPLICATION, None, counted, (first, end), granularity)
+    return {**told, "worst_endpoints": None, "complete": are_complete}
 
 
 def _worst(application_id: str, open_hours: dict[str, Hour], first: int, end: int) -> tuple[list[StatsRow], bool]:

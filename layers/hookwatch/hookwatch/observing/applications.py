@@ -6,7 +6,7 @@ import msgspec
 from pynamodb.connection import Connection
 from pynamodb.transactions import TransactWrite
 
-from hookwatch import event_items, tables, times
+from hookwatch import activity, event_items, tables, times
 from hookwatch.observing import degradation, hours, minutes
 from hookwatch.observing.degradation import Degradation, Facts
 from hookwatch.operational_events import Events
@@ -55,6 +55,7 @@ def judge(application_id: str, endpoints_failing: int, now: datetime, policy: Po
         swept_with=_DEGRADED if judged.since else None,
     )
     is_unchanged = table.version == version if version else table.version.does_not_exist()
+    activity.note(application_id, {times.hour_of(event.timestamp) for event in events}, retention_days)
     with TransactWrite(connection=_connection) as transaction:
         transaction.save(item, condition=is_unchanged)
         for event in events:

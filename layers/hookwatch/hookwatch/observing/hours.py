@@ -33,7 +33,7 @@ def add(transaction: TransactWrite, application_id: str, endpoint_id: str, rows:
     )
     for scope, hours in additions:
         for hour, counts in hours.items():
-            start = stats.start_of(hour)
+            start = times.start_of(hour)
             actions: list[Action] = [tables.MessageStats.expires_at.set(tables.expiry(start, retention_days))]
             actions += [Path(name).add(number) for name, number in sorted(counts.items())]
             if scope == own and "failed_attempts" in counts:
@@ -81,8 +81,8 @@ def _query(scope: str, since: int, until: int) -> Iterable[tables.MessageStats]:
 
 def _days(since: int, until: int) -> Iterator[datetime]:
     """Newest first."""
-    day = stats.start_of(until - 1).replace(hour=0)
-    while day + timedelta(days=1) > stats.start_of(since):
+    day = times.start_of(until - 1).replace(hour=0)
+    while day + timedelta(days=1) > times.start_of(since):
         yield day
         day -= timedelta(days=1)
 

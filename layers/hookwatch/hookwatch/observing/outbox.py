@@ -10,7 +10,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
-from hookwatch import event_items, tables, times
+from hookwatch import activity, event_items, tables, times
 from hookwatch.observing import escalation, hours, incidents, records, stats
 from hookwatch.observing.counting import Message, Receiving
 from hookwatch.observing.incidents import Tick
@@ -91,6 +91,10 @@ class Outbox:
     def _write(self, record: Record, events: Events, rows: Rows) -> Events:
         """On the condition that the record still has the version that was read."""
         health = record.health
+        active = {times.hour_of(event.timestamp) for event in events} | rows.of_application.keys()
+        if record.hour.counts:
+            active.add(record.hour.start)
+        activity.note(health.application_id, active, self._stats_retention_days)
         item = records.to_item(record)
         is_unchanged = (
             tables.MonitoredEndpoint.version == record.version

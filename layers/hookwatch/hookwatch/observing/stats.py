@@ -8,7 +8,6 @@ histogram of durations.
 
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -77,10 +76,6 @@ def summed(counts: Iterable[Mapping[str, int]]) -> Counts:
     for each in counts:
         _add(total, each)
     return total
-
-
-def start_of(hour: int) -> datetime:
-    return datetime.fromtimestamp(hour * 3600, UTC)
 
 
 def percentile_ms(counts: Mapping[str, int], share: float) -> float | None:
