@@ -28,7 +28,7 @@ def of(routes: list[Route]) -> pytest.MarkDecorator:
 
 
 def sent(aws: Aws, request: Request, **identity: Any) -> dict[str, Any]:
-    query = {name: value for name, value in request.query.items() if isinstance(value, str)}
+    query: dict[str, Any] = {name: value for name, value in request.query.items() if isinstance(value, str)}
     body = request.content.decode() or None
     return ask(aws, request.method, request.path, body, **identity, **query)
 
