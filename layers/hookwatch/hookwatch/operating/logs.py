@@ -1,0 +1,55 @@
+"""Follows what the functions log, all of them at once, a line for each decision."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hookwatch.operating.deployment import Deployment
+
+FUNCTIONS = ("Authorizer", "Ingest", "Observer", "Sweeper", "Emitter", "Reemitter", "Delivery", "Api")
+_LATE = timedelta(seconds=10)  # CloudWatch shows a line some seconds after it was written
+_EVERY_SECONDS = 1
+# Of each line, by Powertools' Logger; what is left is what the decision says of itself.
+_COMMON = {"level", "location", "message", "timestamp", "service", "cold_start", "function_arn", "function_memory_size"}
+_COMMON |= {"function_name", "function_request_id", "xray_trace_id", "exception_name", "stack_trace"}
+
+
+def follow(deployment: Deployment, since: datetime) -> Iterator[str]:
+    """Lines from `since` on, without an end, in the order in which they are found."""
+    groups = {name: deployment.physical_id(f"{name}Logs") for name in FUNCTIONS}
+    seen: dict[str, datetime] = {}
+    while True:
+        found = [(event, name) for name, group in groups.items() for event in _events(deployment, group, since)]
+        for event, name in sorted(found, key=lambda each: each[0]["timestamp"]):
+            if event["eventId"] not in seen and (line := told(event["message"])):
+                yield f"{_moment(event):%H:%M:%S} {name:<10} {line}"
+            seen[event["eventId"]] = _moment(event)
+        since = max(since, datetime.now(UTC) - _LATE)
+        seen = {event_id: moment for event_id, moment in seen.items() if moment >= since - _LATE}
+        time.sleep(_EVERY_SECONDS)
+
+
+def told(message: str) -> str | None:
+    """A line of Powertools' Logger for a person; None for what Lambda itself says of an invocation, and for metrics."""
+    try:
+        fields = json.loads(message)
+    except ValueError:
+        line = message.strip()
+        return None if line.startswith(("START ", "END ", "REPORT ", "INIT_START ")) else line or None
+    if not isinstance(fields, dict) or "_aws" in fields or "message" not in fields:
+        return None
+    about = " ".join(f"{name}={value}" for name, value in fields.items() if name not in _COMMON and value is not None)
+    failure = f" {fields['exception_name']}: {fields.get('exception', '').splitlines()[-1:]}" if "exception_name" in fields else ""
+    return f"{fields.get('level', ''):<8} {fields['message']} {about}{failure}".rstrip()
+
+
+def _events(deployment: Deployment, group: str, since: datetime) -> Iterator[dict[str, Any]]:
+    pages = deployment.client("logs").get_paginator("filter_log_events")
+    for page in pages.paginate(logGroupName=group, startTime=int(since.timestamp() * 1000)):
+        yield from page["events"]
+
+
+def _moment(event: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
