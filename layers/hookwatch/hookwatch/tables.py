@@ -261,9 +261,10 @@ class _SweptApplications(GlobalSecondaryIndex["Application"]):
 class Application(Model):
     """What is known of one application, an item for each thing: `policy` (its own numbers), `degradation`,
     `mute#<endpoint id>` (a monitored endpoint whose incidents are not delivered), `minute#<n>` (attempts reported in
-    that minute since the epoch).
+    that minute since the epoch), `deletion` and `deletion#…` (that it is to be deleted, and what was erased of it).
 
-    The sparse index is what the sweeper looks at: the applications of a minute, and those that are degraded.
+    The sparse index is what the sweeper and the eraser look at: the applications of a minute, those that are degraded,
+    and those that are to be deleted.
     """
 
     class Meta(_Table):
@@ -278,6 +279,8 @@ class Application(Model):
     swept_with = UnicodeAttribute(null=True)
     by_sweep = _SweptApplications()
     mute = UnicodeAttribute(null=True)  # JSON of notifying.mutes.Mute
+    deletion = UnicodeAttribute(null=True)  # JSON of erasing.deletions.Deletion
+    erased = UnicodeAttribute(null=True)  # JSON of erasing.deletions.Erased
     expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
 
 
