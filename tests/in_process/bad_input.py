@@ -119,6 +119,8 @@ def good(aws: Aws, route: Route) -> Request:
     if path.startswith("/monitored_endpoints/"):
         aws.invoke("observer", {"Records": messages(shop, created("erp"))})
         call(aws, "POST", "/monitored_endpoints/erp/mute", mute)
+    if path.endswith("/deletion"):
+        call(aws, "DELETE", f"/applications/{shop}")
     takes_a_body = method in ("POST", "PUT", "PATCH") and not path.endswith("/test")
     body = json.dumps(bodies[route]) if takes_a_body else None
     query: dict[str, str | list[str]] = {} if body or "{operational_endpoint_id}" in path else {"application_id": shop}

@@ -246,6 +246,7 @@ OF_ANY_ID = {
     ("POST", "/monitored_endpoints/{endpoint_id}/mute"),
     ("GET", "/policies/{application_id}"),
     ("PUT", "/policies/{application_id}"),
+    ("DELETE", "/applications/{application_id}"),
 }
 
 

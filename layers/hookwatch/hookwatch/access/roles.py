@@ -58,6 +58,8 @@ NEEDS: Mapping[tuple[str, str], Need] = {
     ("POST", "/sources"): Need.EDIT,
     ("GET", "/sources/{source_id}"): Need.EDIT,
     ("DELETE", "/sources/{source_id}"): Need.EDIT,
+    ("DELETE", "/applications/{application_id}"): Need.ADMINISTER,
+    ("GET", "/applications/{application_id}/deletion"): Need.ADMINISTER,
     ("GET", "/keys"): Need.ADMINISTER,
     ("POST", "/keys"): Need.ADMINISTER,
     ("GET", "/keys/{key_id}"): Need.ADMINISTER,
