@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from moto.dynamodb.models import dynamodb_backends
+
 from hookwatch import tables, times
 from hookwatch.erasing import deletions
 from tests.in_process.api import call
@@ -26,8 +28,15 @@ class Everything:
     shared_key: str
 
     def items(self, aws: Aws, table: str) -> list[Item]:
-        """The table's that are of it: in which one of its ids stands, wherever."""
-        return [item for item in aws.items(table) if any(id_ in repr(item) for id_ in self.ids)]
+        """The table's that are of it: in which one of its ids stands, wherever. Read where moto says that there are."""
+        stored = dynamodb_backends["123456789012"]["eu-central-1"].tables[table].all_items()
+        if not any(self._is_in(item.to_json()) for item in stored):
+            return []
+        return [item for item in aws.items(table) if self._is_in(item)]
+
+    def _is_in(self, item: Any) -> bool:
+        text = repr(item)
+        return any(id_ in text for id_ in self.ids)
 
 
 def fill(aws: Aws, shop: str, url: str, *, shared_with: str) -> Everything:
