@@ -66,6 +66,7 @@ def test_every_table_holds_something_and_then_nothing_of_it_and_another_applicat
     assert shared["application_ids"] == {"L": [{"S": other}, {"S": shop}]}
     shared["application_ids"] = {"L": [{"S": other}]}
     assert left(aws, others) == before
+    delete_and_erase(aws, other)
 
 
 def test_the_eraser_may_erase_each_table_that_an_application_is_in_and_no_other() -> None:
@@ -125,7 +126,7 @@ def test_one_application_is_named_and_only_who_administers_it_may(aws: Aws) -> N
     status, problem = call(aws, "DELETE", "/applications/*")
     assert (status, problem["errors"][0]["loc"]) == (422, ["application_id"])
     assert call(aws, "GET", f"/applications/{shop}/deletion")[0] == 404
-    for method, path in (("DELETE", ""), ("GET", "/deletion")):
+    for method, path in (("DELETE", ""), ("GET", "/deletion"), ("GET", "/export")):
         assert call(aws, method, f"/applications/{shop}{path}", applications="another")[0] == 404
         assert call(aws, method, f"/applications/{shop}{path}", role="editor")[0] == 403
     assert call(aws, "GET", f"/applications/{shop}/deletion")[0] == 404  # nothing has begun

@@ -171,6 +171,7 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
     ("DELETE", "/sources/{source_id}"): lambda w: (f"/sources/{w.new_source()}", None),
     ("DELETE", "/applications/{application_id}"): lambda w: (f"/applications/{w.leaving}", None),
     ("GET", "/applications/{application_id}/deletion"): lambda w: (f"/applications/{w.gone}/deletion", None),
+    ("GET", "/applications/{application_id}/export"): lambda w: (f"/applications/{w.shop}/export", None),
     ("GET", "/keys"): lambda _: ("/keys", None),
     ("POST", "/keys"): lambda w: ("/keys", {"role": "viewer", "application_ids": [w.shop]}),
     ("GET", "/keys/{key_id}"): lambda w: (f"/keys/{w.new_key('viewer', w.shop)['key_id']}", None),

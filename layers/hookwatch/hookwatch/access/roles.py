@@ -60,6 +60,7 @@ NEEDS: Mapping[tuple[str, str], Need] = {
     ("DELETE", "/sources/{source_id}"): Need.EDIT,
     ("DELETE", "/applications/{application_id}"): Need.ADMINISTER,
     ("GET", "/applications/{application_id}/deletion"): Need.ADMINISTER,
+    ("GET", "/applications/{application_id}/export"): Need.ADMINISTER,
     ("GET", "/keys"): Need.ADMINISTER,
     ("POST", "/keys"): Need.ADMINISTER,
     ("GET", "/keys/{key_id}"): Need.ADMINISTER,

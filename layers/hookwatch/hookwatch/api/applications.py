@@ -1,19 +1,22 @@
-"""Routes: whole applications, to delete them."""
+"""Routes: whole applications, to take them along and to delete them."""
 
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import errors, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, identity_of, scope
+from hookwatch.api import answer, exports, identity_of, paging, scope
 from hookwatch.erasing import deletions
 from hookwatch.erasing.deletions import Deletion
 from hookwatch.observing.reports import Id
 
 router = APIGatewayRouter()
+
+_LONGEST_POSITION = 5
+_ENDS_BEFORE_MS = 15_000  # so long before its time is up, with half of it gone, an export's page ends
 
 
 def view(application_id: str, deletion: Deletion) -> dict[str, Any]:
@@ -41,6 +44,37 @@ def get_deletion(application_id: Annotated[Id, Path()]) -> dict[str, Any]:
     if deletion is None:
         raise errors.not_found("deletion")
     return view(application_id, deletion)
+
+
+@router.get("/applications/<application_id>/export")
+def export_application(
+    application_id: Annotated[Id, Path()],
+    limit: Annotated[int, Query(ge=1, le=exports.LINES_AT_MOST)] = 100,
+    cursor: paging.Cursor = None,
+) -> dict[str, Any]:
+    """Kind by kind. A page may be short, or empty, though there are more."""
+    asked = exports.asked(router, _one(application_id))
+    lines, position = exports.page(asked, limit, _position(cursor), _has_time)
+    return {"data": lines, "next_cursor": None if position is None else _cursor(position)}
+
+
+def _has_time() -> bool:
+    return bool(router.lambda_context.get_remaining_time_in_millis() > _ENDS_BEFORE_MS)
+
+
+def _cursor(position: exports.Position) -> str:
+    return paging.cursor(router.current_event, *position, *[""] * (_LONGEST_POSITION - len(position)))
+
+
+def _position(cursor: str | None) -> exports.Position | None:
+    """
+    Raises:
+        errors.Problem: 422, it is not a cursor of this export.
+    """
+    padded = paging.read(router.current_event, cursor, _LONGEST_POSITION)
+    if padded and padded[0] not in exports.KINDS:  # an earlier version's
+        raise paging.not_a_cursor()
+    return padded and tuple(part for part in padded if part)
 
 
 def _one(application_id: str) -> str:
