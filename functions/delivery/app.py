@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
 from hookwatch.encryption import Encryption
+from hookwatch.erasing import deletions
 from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
 from hookwatch.notifying.attempts import Attempted
 from hookwatch.notifying.credentials import CredentialsCache
@@ -33,7 +34,7 @@ sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
 credentials = CredentialsCache(Encryption(settings.secrets_encryption_key))
 counting = Lock()
-tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.DeliveryPace)
+tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.DeliveryPace, tables.Application)
 
 
 def deliver(message: Message) -> None:
@@ -43,6 +44,8 @@ def deliver(message: Message) -> None:
             message.come_back_after(delay)
         case Post(number):
             endpoint = find_endpoint(delivery)
+            if (message.is_retry or endpoint is None) and is_erased(delivery):
+                return
             match turn(message, endpoint):
                 case Wait(delay, is_placed):
                     message.come_back_after(delay, is_placed=is_placed)
@@ -58,6 +61,17 @@ def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:
     if endpoint is None or not endpoint.is_enabled:
         endpoint = endpoints.find(delivery.operational_endpoint_id)
     return endpoint if endpoint and endpoint.is_enabled else None
+
+
+def is_erased(delivery: Delivery) -> bool:
+    """Whether its application was deleted while it waited: nothing of that goes out, or on record, any more."""
+    application_id, detected_at = delivery.tells_of()
+    deletion = deletions.find(application_id)
+    if deletion is None or not deletion.covers(detected_at):
+        return False
+    logger.info("an application is deleted", **delivery.ids())
+    count("DeliveriesCancelled")
+    return True
 
 
 def turn(message: Message, endpoint: OperationalEndpoint | None) -> Go | Wait:

@@ -121,6 +121,8 @@ def good(aws: Aws, route: Route) -> Request:
     if path.startswith("/monitored_endpoints/"):
         aws.invoke("observer", {"Records": messages(shop, created("erp"))})
         call(aws, "POST", "/monitored_endpoints/erp/mute", mute)
+    if path.endswith("/deletion"):
+        call(aws, "DELETE", f"/applications/{shop}")
     takes_a_body = method in ("POST", "PUT", "PATCH") and not path.endswith("/test")
     body = json.dumps(bodies[route]) if takes_a_body else None
     query: dict[str, str | list[str]] = {} if body or "{operational_endpoint_id}" in path else {"application_id": shop}
@@ -301,7 +303,7 @@ _MOMENTS = (
     *("0001-01-01T00:00:00+01:00", "10000-01-01T00:00:00Z", "9" * 5000, "1e400", "NaN", "\0", MARK, "\ud800"),
 )
 PARAMETERS = {
-    "limit": ("0", "101", "-1", "abc", "1e3", "1.5", "", " ", "0x10", "NaN", "9" * 5000, "1,2", "\0", MARK),
+    "limit": ("0", "101", "1001", "-1", "abc", "1e3", "1.5", "", " ", "0x10", "NaN", "9" * 5000, "1,2", "\0", MARK),
     "cursor": (
         "",
         "%%%",

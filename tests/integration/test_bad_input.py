@@ -246,6 +246,8 @@ OF_ANY_ID = {
     ("POST", "/monitored_endpoints/{endpoint_id}/mute"),
     ("GET", "/policies/{application_id}"),
     ("PUT", "/policies/{application_id}"),
+    ("DELETE", "/applications/{application_id}"),
+    ("GET", "/applications/{application_id}/export"),
 }
 
 
@@ -268,11 +270,17 @@ def parameters(aws: Aws) -> dict[Route, list[str]]:
     }
 
 
+# Where a page may be longer than a list's.
+LONGER = {(("GET", "/applications/{application_id}/export"), "101")}
+
+
 @of(route for route in ROUTES if route[0] in ("GET", "DELETE") and route[1] != "/health")
 def test_a_bad_parameter_is_refused(aws: Aws, refused: Refused, route: Route) -> None:
     request = bad_input.good(aws, route)
     for name in parameters(aws)[route]:
         for value in bad_input.PARAMETERS.get(name, ()):
+            if (route, value) in LONGER:
+                continue
             problem = refused(replace(request, query=request.query | {name: value}, place=f"{name}={value!r}"))
             assert problem["status"] == 422
         twice: dict[str, str | list[str]] = {name: ["1", "2"]}

@@ -61,6 +61,7 @@ def test_only_who_needs_a_secret_may_read_it() -> None:
         "Observer": set(),
         "Sweeper": set(),
         "Emitter": {"SealKey"},
+        "Eraser": set(),
         "Reemitter": {"SealKey"},
         "Delivery": {"SealKey", "SecretsEncryptionKey"},
         "Api": {"SecretsEncryptionKey", "CursorKey"},

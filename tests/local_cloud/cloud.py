@@ -169,6 +169,7 @@ def _local_parameters() -> list[str]:
         "AllowHttp=true",
         "RetrySchedule=1,2,4,8",
         "EndpointCacheSeconds=1",
+        "ErasureSettlesSeconds=1",
         "TableDeletionPolicy=Delete",
         # The local cloud compares a parameter's text with a number (ministack 1.5.33), so no limit is set.
         "ObserverConcurrency=0",

@@ -1,15 +1,17 @@
 """An application with one of everything, keys of every role for it, and a good request of each route."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
 
 from hookwatch.access.roles import ROLES
+from hookwatch.operating.deployment import Deployment
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 
@@ -18,7 +20,8 @@ SECRET = "a-subscription-secret"
 
 @dataclass(frozen=True)
 class World:
-    """What there is in one application, and the keys that ask for it. `keys` are by role and scope."""
+    """What there is in one application, and the keys that ask for it. `keys` are by role and scope; those of "own" are
+    for two applications more: `leaving` is to be deleted, and `gone` was."""
 
     stack: Stack
     admin: Api
@@ -27,6 +30,8 @@ class World:
     event: str
     keys: dict[tuple[str, str], Api]
     revoked: Api
+    leaving: str
+    gone: str
 
     def new_endpoint(self) -> str:
         body = {"application_id": self.shop, "url": "https://ops.example.com/"}
@@ -62,13 +67,15 @@ class World:
         assert within(30, lambda: bool(admin.get("/events", application_id=shop).json()["data"]))
         [event] = admin.get("/events", application_id=shop).json()["data"]
         keys: dict[tuple[str, str], Api] = {}
-        made = cls(stack, admin, shop, "", event["event_id"], keys, admin)
-        for scope, application_id in (("own", shop), ("other", other), ("every", "*")):
+        leaving, gone = unique("leaving"), unique("gone")
+        delete(stack, admin, gone)  # before there are keys for it, from which it would be taken out
+        made = cls(stack, admin, shop, "", event["event_id"], keys, admin, leaving, gone)
+        for scope, application_ids in (("own", [shop, leaving, gone]), ("other", [other]), ("every", ["*"])):
             for role in ROLES:
-                keys[role, scope] = Api(stack, made.new_key(role, application_id)["key"])
+                keys[role, scope] = Api(stack, made.new_key(role, *application_ids)["key"])
         revoked = made.new_key("admin", "*")
         assert admin.delete(f"/keys/{revoked['key_id']}").status_code == 204
-        return cls(stack, admin, shop, made.new_endpoint(), event["event_id"], keys, Api(stack, revoked["key"]))
+        return replace(made, endpoint=made.new_endpoint(), revoked=Api(stack, revoked["key"]))
 
 
 def unique(prefix: str) -> str:
@@ -84,6 +91,20 @@ def within(seconds: float, is_so: Callable[[], bool]) -> bool:
     while not is_so() and time.monotonic() < ends_at:
         time.sleep(0.1)
     return is_so()
+
+
+def delete(stack: Stack, admin: Api, application_id: str) -> None:
+    """Until it is deleted. The eraser is invoked as its schedule does, for nobody to wait for the minutes."""
+    assert admin.delete(f"/applications/{application_id}").status_code == 202
+    deployment = Deployment(stack.stack_name, stack.endpoint_url, stack.region)
+    eraser = deployment.physical_id("Eraser")
+
+    def is_deleted() -> bool:
+        event = json.dumps({"time": text(datetime.now(UTC))})
+        deployment.client("lambda").invoke(FunctionName=eraser, Payload=event)
+        return bool(admin.get(f"/applications/{application_id}/deletion").json()["state"] == "deleted")
+
+    assert within(60, is_deleted)
 
 
 Request = tuple[str, dict[str, Any] | None]
@@ -148,6 +169,9 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
     ("POST", "/sources"): lambda w: ("/sources", {"application_id": w.shop, "kind": "hook0", "secret": SECRET}),
     ("GET", "/sources/{source_id}"): lambda w: (f"/sources/{w.new_source()}", None),
     ("DELETE", "/sources/{source_id}"): lambda w: (f"/sources/{w.new_source()}", None),
+    ("DELETE", "/applications/{application_id}"): lambda w: (f"/applications/{w.leaving}", None),
+    ("GET", "/applications/{application_id}/deletion"): lambda w: (f"/applications/{w.gone}/deletion", None),
+    ("GET", "/applications/{application_id}/export"): lambda w: (f"/applications/{w.shop}/export", None),
     ("GET", "/keys"): lambda _: ("/keys", None),
     ("POST", "/keys"): lambda w: ("/keys", {"role": "viewer", "application_ids": [w.shop]}),
     ("GET", "/keys/{key_id}"): lambda w: (f"/keys/{w.new_key('viewer', w.shop)['key_id']}", None),

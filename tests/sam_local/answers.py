@@ -48,6 +48,7 @@ CHECKS: dict[str, Callable[[Any], str]] = {
     "authorizer": denies,  # the sample's key is all zeros
     "delivery": acknowledges,  # its seal is all zeros: forged, so dropped
     "emitter": says_nothing,
+    "eraser": says_nothing,
     "ingest": responds(202),
     "ingest_hook0": responds(404),  # the local cloud has no such source
     "observer": acknowledges,

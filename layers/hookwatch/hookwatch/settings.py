@@ -106,6 +106,11 @@ class SweeperSettings(_FromEnvironment):
 
 
 @dataclass(frozen=True, slots=True)
+class EraserSettings(_FromEnvironment):
+    erasure_settles_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class EmitterSettings(_FromEnvironment):
     api_url: str
     links: dict[str, str]

@@ -261,10 +261,11 @@ class _SweptApplications(GlobalSecondaryIndex["Application"]):
 class Application(Model):
     """What is known of one application, an item for each thing: `policy` (its own numbers), `degradation`,
     `mute#<endpoint id>` (a monitored endpoint whose incidents are not delivered), `minute#<n>` (attempts reported in
-    that minute since the epoch), `active#<n>` (it has attempts or events in that hour since the epoch).
+    that minute since the epoch), `active#<n>` (it has attempts or events in that hour since the epoch), `deletion` and
+    `deletion#…` (that it is to be deleted, and what was erased of it).
 
-    The sparse index is what the sweeper looks at, the applications of a minute and those that are degraded; and the
-    active hours of a day.
+    The sparse index is what the sweeper and the eraser look at: the applications of a minute, those that are degraded,
+    those that are to be deleted; and the active hours of a day.
     """
 
     class Meta(_Table):
@@ -279,6 +280,8 @@ class Application(Model):
     swept_with = UnicodeAttribute(null=True)
     by_sweep = _SweptApplications()
     mute = UnicodeAttribute(null=True)  # JSON of notifying.mutes.Mute
+    deletion = UnicodeAttribute(null=True)  # JSON of erasing.deletions.Deletion
+    erased = UnicodeAttribute(null=True)  # JSON of erasing.deletions.Erased
     expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
 
 

@@ -84,6 +84,20 @@ def revoke(key_id: str, now: datetime) -> None:
         raise errors.not_found("key")
 
 
+def leave(key_id: str, application_id: str) -> bool:
+    """A key for this application alone is deleted; one for several is no more for this one. Whether it was deleted."""
+    table = tables.ApiKey
+    while (key := find(key_id)) and application_id in key.application_ids:
+        is_unchanged = table.application_ids == list(key.application_ids)
+        others = [each for each in key.application_ids if each != application_id]
+        if not others:
+            table(key_id).delete()
+            return True
+        if tables.update_if(is_unchanged, table(key_id), table.application_ids.set(others)):
+            return False
+    return False
+
+
 def note_use(key: ApiKey, now: datetime) -> None:
     """Writes when the key was used, at most once an hour."""
     table, before = tables.ApiKey, times.to_text(now - _USED_AT_MOST_EVERY)

@@ -36,6 +36,16 @@ _LONGEST_DELAY = timedelta(minutes=15)  # SQS DelaySeconds
 _LONGEST_HIDING = timedelta(hours=11, minutes=59)  # SQS hides for 12 h, counted from the receipt
 
 
+class _Data(msgspec.Struct):
+    application_id: str = ""
+    detected_at: datetime | None = None
+
+
+class _Body(msgspec.Struct):
+    timestamp: datetime
+    data: _Data
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One operational event owed to one operational endpoint: once, or once more by the replay `replay`.
 
@@ -70,6 +80,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_risky(self, endpoint: OperationalEndpoint) -> bool:
         """Whether it may well hang, and so is for RETRIES. For a test of one that nobody knows yet somebody waits."""
         return endpoint.is_doubtful and not (self.event_type == TEST and endpoint.failing_since is None)
+
+    def tells_of(self) -> tuple[str, datetime]:
+        """The event's application, which the operational endpoint's need not be, and when Hookwatch learned of it."""
+        body = msgspec.json.decode(self.body, type=_Body)
+        return body.data.application_id or self.application_id, body.data.detected_at or body.timestamp
 
     def ids(self) -> dict[str, Any]:
         """What a log line needs to be found by."""

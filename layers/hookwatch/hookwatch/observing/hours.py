@@ -73,6 +73,19 @@ def failures(application_id: str, since: int, until: int) -> tuple[dict[str, Cou
     return found, True
 
 
+def rows_of_endpoint(application_id: str, endpoint_id: str, first: int = 0) -> Iterator[tables.MessageStats]:
+    """All that are stored of one monitored endpoint, from hour `first` on."""
+    table = tables.MessageStats
+    return table.query(_of_endpoint(application_id, endpoint_id), table.hour >= first, consistent_read=True)
+
+
+def rows_of_application(application_id: str) -> Iterator[tables.MessageStats]:
+    """All that are stored of an application as a whole: every shard, by the hour and by the day."""
+    units: tuple[Unit, ...] = ("hours", "days")
+    for unit, shard in product(units, range(_SHARDS)):
+        yield from tables.MessageStats.query(_of_application(application_id, shard, unit), consistent_read=True)
+
+
 def _query(scope: str, since: int, until: int) -> Iterable[tables.MessageStats]:
     table = tables.MessageStats
     is_kept = table.expires_at > int(times.now().timestamp())

@@ -41,8 +41,7 @@ def told(message: str) -> str | None:
     if not isinstance(fields, dict) or "_aws" in fields or "message" not in fields:
         return None
     about = " ".join(f"{name}={value}" for name, value in fields.items() if name not in _COMMON and value is not None)
-    failure = f" {fields['exception_name']}: {fields.get('exception', '').splitlines()[-1:]}" if "exception_name" in fields else ""
-    return f"{fields.get('level', ''):<8} {fields['message']} {about}{failure}".rstrip()
+    return f"{fields.get('level', ''):<8} {fields['message']} {about}".rstrip()
 
 
 def _events(deployment: Deployment, group: str, since: datetime) -> Iterator[dict[str, Any]]:

@@ -48,12 +48,12 @@ def create(application_id: str | None, kind: Kind, secret: str, encryption: Encr
         created_at=times.to_text(times.now()),
     )
     item.save(condition=tables.Source.source_id.does_not_exist())
-    return _from_item(item)
+    return from_item(item)
 
 
 def get(source_id: str) -> Source:
     try:
-        return _from_item(tables.Source.get(source_id))
+        return from_item(tables.Source.get(source_id))
     except tables.Source.DoesNotExist:
         raise errors.not_found("source") from None
 
@@ -74,5 +74,5 @@ class SecretCache:
         return self._decrypt(source)
 
 
-def _from_item(item: tables.Source) -> Source:
+def from_item(item: tables.Source) -> Source:
     return Source(item.source_id, item.application_id, item.kind, item.created_at, tuple(item.secret))
