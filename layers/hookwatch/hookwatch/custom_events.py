@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hookwatch import errors, event_items, tables, times
+from hookwatch import errors, event_items, tables, times, writes
 from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST
 from hookwatch.operational_events import OperationalEvent, event_id
 
@@ -75,7 +75,7 @@ def store(event: OperationalEvent, request: Request, *, expires_at: int) -> None
     """
     item = event_items.to_item(event, expires_at=expires_at)
     item.request_digest = request.digest
-    if not tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), item):
+    if not writes.put_if(tables.OperationalEvent.event_id.does_not_exist(), item):
         first = tables.OperationalEvent.get(event.event_id, consistent_read=True)
         if first.request_digest != request.digest:
             raise errors.Problem(409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body.")

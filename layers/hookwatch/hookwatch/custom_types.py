@@ -5,9 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pynamodb.exceptions import DeleteError
-
-from hookwatch import errors, tables, times
+from hookwatch import errors, tables, times, writes
 from hookwatch.catalogue import EventType
 from hookwatch.json_schemas import DIALECT
 
@@ -100,12 +98,9 @@ def delete(application_id: str, name: str) -> None:
     Raises:
         errors.Problem: 404.
     """
-    try:
-        tables.OperationalEventType(application_id, name).delete(condition=tables.OperationalEventType.name.exists())
-    except DeleteError as error:
-        if tables.has_failed_condition(error):
-            raise errors.not_found("event type") from None
-        raise
+    table = tables.OperationalEventType
+    if not writes.delete_if(table.name.exists(), table(application_id, name)):
+        raise errors.not_found("event type")
 
 
 def told(custom: CustomType) -> EventType:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from hookwatch import tables, times
+from hookwatch import tables, times, writes
 from hookwatch.operational_events import OperationalEvent
 
 
@@ -25,7 +25,7 @@ def to_item(event: OperationalEvent, *, expires_at: int) -> tables.OperationalEv
 
 def create(event: OperationalEvent, *, expires_at: int) -> bool:
     """Writes it. False where there is one of its id."""
-    return tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), to_item(event, expires_at=expires_at))
+    return writes.put_if(tables.OperationalEvent.event_id.does_not_exist(), to_item(event, expires_at=expires_at))
 
 
 def from_item(item: tables.OperationalEvent) -> OperationalEvent:

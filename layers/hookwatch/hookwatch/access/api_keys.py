@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hookwatch import errors, tables, times
+from hookwatch import errors, tables, times, writes
 from hookwatch.access import keys
 from hookwatch.access.keys import Identity
 
@@ -80,7 +80,7 @@ def revoke(key_id: str, now: datetime) -> None:
     table = tables.ApiKey
     actions = (table.revoked_at.set(times.to_text(now)), table.expires_at.set(tables.expiry(now, _REVOKED_KEPT_DAYS)))
     is_alive = table.key_id.exists() & table.revoked_at.does_not_exist()
-    if not tables.update_if(is_alive, table(key_id), *actions):
+    if not writes.update_if(is_alive, table(key_id), *actions):
         raise errors.not_found("key")
 
 
@@ -91,7 +91,7 @@ def note_use(key: ApiKey, now: datetime) -> None:
         return
     is_due = table.key_id.exists() & (table.last_used_at.does_not_exist() | (table.last_used_at <= before))
     # Where it is not due any more, another request has noted it.
-    tables.update_if(is_due, table(key.key_id), table.last_used_at.set(times.to_text(now)))
+    writes.update_if(is_due, table(key.key_id), table.last_used_at.set(times.to_text(now)))
 
 
 def from_item(item: tables.ApiKey) -> ApiKey:

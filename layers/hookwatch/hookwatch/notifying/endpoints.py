@@ -6,11 +6,10 @@ from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache, cached
-from pynamodb.exceptions import DeleteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from hookwatch import errors, tables, times
+from hookwatch import errors, tables, times, writes
 from hookwatch.access.keys import EVERY_APPLICATION
 
 _CACHED_AT_MOST = 10_000
@@ -80,7 +79,7 @@ def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool
     ]
     if forgets:
         actions += [table.failing_since.remove(), table.has_succeeded.set(False)]
-    return tables.update_if(table.updated_at == old.updated_at, table(new.operational_endpoint_id), *actions)
+    return writes.update_if(table.updated_at == old.updated_at, table(new.operational_endpoint_id), *actions)
 
 
 def next_update(old: OperationalEndpoint) -> str:
@@ -96,13 +95,9 @@ def delete(endpoint: OperationalEndpoint, *, only_as_read: bool = False) -> None
     """
     table = tables.OperationalEndpoint
     condition = table.updated_at == endpoint.updated_at if only_as_read else table.operational_endpoint_id.exists()
-    try:
-        table(endpoint.operational_endpoint_id).delete(condition=condition)
-    except DeleteError as error:
-        if not tables.has_failed_condition(error):
-            raise
+    if not writes.delete_if(condition, table(endpoint.operational_endpoint_id)):
         get(endpoint.operational_endpoint_id)
-        raise errors.precondition_failed() from None
+        raise errors.precondition_failed()
 
 
 def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool = False) -> bool:
@@ -136,7 +131,7 @@ def succeed(endpoint: OperationalEndpoint) -> bool:
 def _learn(endpoint: OperationalEndpoint, condition: Condition, *actions: Action) -> bool:
     """What a delivery to its URL taught is of that URL: while it was under way somebody may have set another one."""
     table = tables.OperationalEndpoint
-    return tables.update_if((table.url == endpoint.url) & condition, table(endpoint.operational_endpoint_id), *actions)
+    return writes.update_if((table.url == endpoint.url) & condition, table(endpoint.operational_endpoint_id), *actions)
 
 
 class EndpointCache:

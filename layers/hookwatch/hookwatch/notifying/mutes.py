@@ -6,7 +6,7 @@ from threading import Lock
 import msgspec
 from cachetools import TTLCache, cached
 
-from hookwatch import errors, tables, times
+from hookwatch import errors, tables, times, writes
 from hookwatch.operational_events import OperationalEvent
 
 MUTES_AT_MOST = 1_000
@@ -158,7 +158,7 @@ def _save(application_id: str, mute: Mute, old: Mute | None) -> None:
         mute=_to_text(mute),
         expires_at=tables.expiry(mute.until, _KEPT_DAYS),
     )
-    if not tables.put_if(attribute == _to_text(old) if old else attribute.does_not_exist(), item):
+    if not writes.put_if(attribute == _to_text(old) if old else attribute.does_not_exist(), item):
         raise errors.Problem(409, "conflict", "The mute was changed meanwhile; send the request again.")
 
 
