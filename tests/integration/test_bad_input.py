@@ -159,7 +159,7 @@ HARMLESS = {
     ("POST", "/events"): rf"data: (an object|{_N})|data\.days: {_INTEGERS}|(dedup_key|summary): {_T}",
     ("POST", "/monitored_endpoints/{endpoint_id}/mute"): f"reason: {_T}",
     ("PUT", "/policies/{application_id}"): r"opens_at_share: 1\.0",
-    ("POST", "/signals"): rf"(signals\.\d)?: {_M}|signals\.0\.duration_ms: (a bool|1\.0|-0|a number as text)"
+    ("POST", "/signals"): rf"(signals\.\d)?: {_M}|signals\.0\.duration_ms: -0"
     rf"|signals\.\d\.(will_retry|is_enabled): (1\.0|-0)|signals\.1\.(description|labels\.tier|actor|reason): {_E}"
     r"|signals\.1\.labels: (NUL|CR LF) in a name|signals\.1\.changes: (an object|deep objects)"
     rf"|signals\.1\.changes\.url: (an object|deep objects|{_M})"
