@@ -19,6 +19,7 @@ from hookwatch.api import (
     signing_secrets,
     sources,
     stats,
+    with_plain_media_type,
 )
 from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
@@ -44,4 +45,4 @@ for routes in (
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    return app.resolve(with_plain_media_type(event), context)

@@ -68,6 +68,13 @@ def wrong_body(app: APIGatewayRestResolver) -> errors.Problem | None:
     return errors.invalid("The body must be an object, not a list.") if text.lstrip().startswith("[") else None
 
 
+def with_plain_media_type(event: dict[str, Any]) -> dict[str, Any]:
+    """The request with its Content-Type in lower case: RFC 9110 §8.3.1 knows no other, and Powertools only this one."""
+    headers = event["headers"] or {}
+    plain = {name: value.lower() for name, value in headers.items() if name.lower() == "content-type"}
+    return {**event, "headers": {**headers, **plain}}
+
+
 def is_visible(router: APIGatewayRouter, application_id: str) -> bool:
     """Whether the key may do what it asks for to what belongs to the application, as was found by an id."""
     request: Request = router.api_resolver.request  # type: ignore[union-attr]  # set by who includes the router
