@@ -16,7 +16,8 @@ logger = Logger(child=True)
 CACHED_SECONDS = 60
 _CACHED_AT_MOST = 10_000
 _ITEM = "policy"
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>.*)`", re.DOTALL)
+# Where msgspec names no place: a field that is unknown, and what Policy itself refuses.
+_NAMED_FIELD = re.compile(r"(?:unknown field|the steps of) `(?P<field>.*)`", re.DOTALL)
 
 
 class Policies:
@@ -47,8 +48,8 @@ class Policies:
             policy = self._with(numbers)
         except msgspec.ValidationError as error:
             said, _, place = str(error).partition(" - at `$.")
-            unknown = _UNKNOWN_FIELD.search(said)
-            loc = unknown["field"] if unknown else place.rstrip("`")
+            named = _NAMED_FIELD.search(said)
+            loc = named["field"] if named else place.rstrip("`")
             raise errors.invalid("The policy is not valid.", {"loc": [loc], "msg": said}) from None
         own = msgspec.json.encode(numbers).decode()
         tables.Application(application_id, _ITEM).update(actions=[tables.Application.policy.set(own)])
