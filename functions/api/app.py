@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from hookwatch.api import (
     BASE_PATH,
     attempts,
+    audit,
     authorize,
     event_types,
     events,
@@ -29,6 +30,7 @@ app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
 app.use([authorize, Idempotency(signing_secrets.REFILLS).middleware])
 answer_problems(app)
 for routes in (
+    audit,
     event_types,
     events,
     keys,

@@ -78,4 +78,4 @@ def store(event: OperationalEvent, request: Request, *, expires_at: int) -> None
     if not writes.put_if(tables.OperationalEvent.event_id.does_not_exist(), item):
         first = tables.OperationalEvent.get(event.event_id, consistent_read=True)
         if first.request_digest != request.digest:
-            raise errors.Problem(409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body.")
+            raise errors.idempotency_conflict()

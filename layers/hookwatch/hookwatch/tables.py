@@ -247,6 +247,37 @@ class OperationalEventType(Model):
     created_at = UnicodeAttribute()
 
 
+class _AuditOfMonth(GlobalSecondaryIndex["Audit"]):
+    class Meta:
+        index_name = "by_month"
+        projection = AllProjection()
+
+    month = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class Audit(Model):
+    """Who did what to Hookwatch's own configuration. `application_id` is `*` for what is of every application."""
+
+    class Meta(_Table):
+        table_name = environment("AUDIT_TABLE")
+
+    application_id = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)  # the timestamp and the id: sorts by time, and is unique
+    audit_id = UnicodeAttribute()
+    month = UnicodeAttribute()  # 2026-11
+    timestamp = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    action = UnicodeAttribute()
+    target = UnicodeAttribute()
+    before = UnicodeAttribute(null=True)  # JSON, as the API showed it
+    after = UnicodeAttribute(null=True)
+    request_id = UnicodeAttribute(null=True)
+    source_ip = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+    by_month = _AuditOfMonth()
+
+
 class _SweptApplications(GlobalSecondaryIndex["Application"]):
     class Meta:
         index_name = "swept_with"

@@ -1,7 +1,6 @@
 """Routes: operational events, and what became of them."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -70,9 +69,7 @@ def list_events(
         condition &= table.type == type
     if endpoint_id is not None:
         condition &= table.endpoint_id == endpoint_id
-    # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
-    first = times.to_text(since) if since else "0"
-    last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
+    first, last = paging.between(since, until)
     found = table.by_application.query(
         application_id,
         table.listed_at.between(first, max(first, last)),

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
 
-from hookwatch import errors
+from hookwatch import errors, times
 from hookwatch.api import identity_of
 from hookwatch.settings import ApiSettings
 
@@ -23,6 +24,14 @@ settings = ApiSettings.from_environment()
 Limit = Annotated[int, Query(ge=1, le=100)]
 Cursor = Annotated[str | None, Query(max_length=1024)]
 _PAGES_AT_MOST = 10
+
+
+def between(since: datetime | None, until: datetime | None) -> tuple[str, str]:
+    """From where to where `listed_at` lies, a time and an id: `since` is in it, `until` is not."""
+    # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
+    first = times.to_text(since) if since else "0"
+    last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
+    return first, last
 
 
 def page(

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import raw_body, scope
+from hookwatch.api import audited, raw_body, scope
 from hookwatch.observing import policies
 from hookwatch.observing.bodies import parse_json
 from hookwatch.observing.policies import Policies
@@ -38,7 +38,14 @@ def put_policy(application_id: Annotated[Id, Path()]) -> dict[str, Any]:
     application_id, own = _one(application_id), parse_json(raw_body(router.current_event))
     if not isinstance(own, dict):
         raise errors.invalid('The body must be {"opens_at_share": 0.15, …}.')
-    return view(application_id, known.put(application_id, own), own)
+    shown = view(application_id, known.checked(own), own)
+    old = policies.own_numbers(application_id, as_of_now=True)
+    before = view(application_id, known.resolved(application_id, old), old)
+    entry = audited(
+        router.current_event, "policy.updated", application_id, target=application_id, before=before, after=shown
+    )
+    policies.put(application_id, old, own, entry)
+    return shown
 
 
 def _one(application_id: str) -> str:

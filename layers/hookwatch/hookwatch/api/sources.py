@@ -1,5 +1,6 @@
 """Routes: sources, where foreign platforms post their own webhooks."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, api_url, is_visible
+from hookwatch.api import answer, api_url, audited, idempotency, is_visible
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
 from hookwatch.observing.reports import Id
@@ -48,9 +49,20 @@ def view(source: Source) -> dict[str, Any]:
 
 @router.post("/sources")
 def create_source(body: SourceBody) -> Response[str]:
+    """Sent again after its answer was lost, it finds the source that it made."""
     if not is_visible(router, body.application_id or EVERY_APPLICATION):
         raise errors.not_found("application")
-    return answer(201, view(sources.create(body.application_id, body.kind, body.secret, encryption)))
+    source_id, made = idempotency.named(router.current_event, "src_", 24, partial(sources.find, is_new=True))
+    if made:
+        known = (made.application_id, made.kind, sources.decrypt(made, encryption))
+        if known != (body.application_id, body.kind, body.secret):
+            raise errors.idempotency_conflict()
+        return answer(201, view(made))
+    source = sources.new(source_id, body.application_id, body.kind, body.secret, encryption)
+    entry = audited(router.current_event, "source.created", _owner(source), target=source_id, after=view(source))
+    if not sources.create(source, entry):
+        raise errors.in_progress()
+    return answer(201, view(source))
 
 
 @router.get("/sources/<source_id>")
@@ -60,12 +72,18 @@ def get_source(source_id: str) -> dict[str, Any]:
 
 @router.delete("/sources/<source_id>")
 def delete_source(source_id: str) -> Response[str]:
-    sources.delete(_own(source_id).source_id)
+    source = _own(source_id)
+    entry = audited(router.current_event, "source.deleted", _owner(source), target=source_id, before=view(source))
+    sources.delete(source, entry)
     return Response(204, body="")
 
 
 def _own(source_id: str) -> Source:
     source = sources.get(source_id)
-    if not is_visible(router, source.application_id or EVERY_APPLICATION):
+    if not is_visible(router, _owner(source)):
         raise errors.not_found("source")
     return source
+
+
+def _owner(source: Source) -> str:
+    return source.application_id or EVERY_APPLICATION
