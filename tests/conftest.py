@@ -25,9 +25,17 @@ os.environ |= {
     "DELIVERY_PACE_TABLE": "DeliveryPace",
     "API_KEY_TABLE": "ApiKey",
     "IDEMPOTENCY_TABLE": "Idempotency",
+    "AUDIT_TABLE": "Audit",
 }
 for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_tables() -> Iterator[None]:
+    """What a module has configured is gone after it: moto copies a whole table for each transaction."""
+    yield
+    Aws.forget("OperationalEndpoint", "OperationalEventType", "Source", "ApiKey", "Application", "Audit")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from hookwatch.api import (
     BASE_PATH,
     applications,
     attempts,
+    audit,
     authorize,
     event_types,
     events,
@@ -21,6 +22,7 @@ from hookwatch.api import (
     signing_secrets,
     sources,
     stats,
+    with_plain_media_type,
 )
 from hookwatch.api.answers import answers
 from hookwatch.api.idempotency import Idempotency
@@ -32,6 +34,7 @@ app.use([authorize, Idempotency(signing_secrets.REFILLS).middleware])
 answer_problems(app)
 for routes in (
     applications,
+    audit,
     event_types,
     events,
     keys,
@@ -55,4 +58,4 @@ def get_openapi() -> Response[str]:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return app.resolve(event, context)
+    return app.resolve(with_plain_media_type(event), context)

@@ -12,6 +12,7 @@ import pytest
 from hookwatch import tables
 from hookwatch.notifying import endpoints
 from tests.faults.killing import Killed, killed
+from tests.in_process.auditing import on_record
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import attempts, deliver, owed, received, record, register_receiver
 from tests.in_process.signals import unique
@@ -127,11 +128,14 @@ def test_killed_while_it_disables_a_receiver_that_is_gone(aws: Aws, when: Any) -
     with Receiver(lambda _body, _attempt: 410) as gone:
         operational_endpoint_id = register_receiver(aws, gone)
         message = record(owed(operational_endpoint_id))
-        with killed(endpoints_client(), when, "dynamodb.UpdateItem"):
+        with killed(endpoints_client(), when, "dynamodb.TransactWriteItems") as kills:
             deliver(aws, message)
+        assert kills
         assert deliver(aws, message) == []
         deliver(aws, record(owed(operational_endpoint_id)))  # the next one is told so again, or is cancelled
     assert endpoints.get(operational_endpoint_id).disabled_reason == "gone"
+    noted = [item["action"] for item in on_record() if item["target"] == operational_endpoint_id]
+    assert noted == ["operational_endpoint.disabled"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import boto3
 from aws_lambda_powertools.utilities import parameters
+from moto.dynamodb.models import dynamodb_backends
 from moto.server import ThreadedMotoServer
 from samcli.yamlhelper import yaml_parse
 
@@ -37,7 +38,12 @@ SETTINGS = {
     "ALLOW_HTTP": "true",
     "HIDE_URL_PATHS": "false",
 }
+_ACCOUNT, _REGION = "123456789012", "eu-central-1"
 _TABLE_PROPERTIES = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
+
+
+def _backend() -> Any:
+    return dynamodb_backends[_ACCOUNT][_REGION]
 
 
 @dataclass
@@ -110,6 +116,18 @@ class Aws:
     def items(self, table: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
         return items
+
+    @staticmethod
+    def stored(table: str) -> list[dict[str, Any]]:
+        """As `items`, looked up in moto itself: for what is asked hundreds of times."""
+        return [item.to_json()["Attributes"] for item in _backend().tables[table].all_items()]
+
+    @staticmethod
+    def forget(*tables: str) -> None:
+        """Takes all items away, if there are such tables."""
+        for table in tables:
+            if table in _backend().tables:
+                _backend().tables[table].items.clear()
 
     def take(self, queue: str) -> list[dict[str, Any]]:
         """All messages of a queue, as Lambda would hand them out. They are gone from it then."""

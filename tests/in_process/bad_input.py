@@ -321,6 +321,7 @@ PARAMETERS = {
     "until": _MOMENTS,
     "status": ("", "tired", "\0", MARK),
     "state": ("", "tired", "\0", MARK),
+    "action": ("", "tired", "key", "\0", MARK),
     "granularity": ("", "minute", "\0", MARK),
 }
 TEXT_PARAMETERS = ("", " ", "..", "a/b", "%00", "\0", f"{MARK}\r\nX-Injected: yes", "é", "x" * 3000, "\ud800", "**")

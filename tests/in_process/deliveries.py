@@ -13,6 +13,7 @@ from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.signing import SealKeys
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import SEAL_KEY, Aws
 from tests.in_process.signals import unique
 from tests.local_cloud.receiver import Receiver
@@ -35,7 +36,8 @@ def register(aws: Aws, url: str, **fields: Any) -> str:
             created_at="2026-11-23T10:00:00.000Z",
             updated_at="2026-11-23T10:00:00.000Z",
             **fields,
-        )
+        ),
+        BY_A_TEST,
     )
     return operational_endpoint_id
 

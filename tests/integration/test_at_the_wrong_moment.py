@@ -12,6 +12,7 @@ from hookwatch import tables, times
 from hookwatch.notifying import endpoints, pacing
 from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from tests.in_process.api import call
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import attempts, deliver, owed, received, record, register, register_receiver
 from tests.in_process.signals import unique
@@ -32,7 +33,7 @@ def change(name: str, **fields: Any) -> OperationalEndpoint:
     """As a PUT does."""
     old = endpoints.get(name)
     new = replace(old, updated_at=endpoints.next_update(old), **fields)
-    endpoints.replace(old, new, forgets="url" in fields)
+    endpoints.replace(old, new, BY_A_TEST, forgets="url" in fields)
     return new
 
 
@@ -136,7 +137,7 @@ def test_who_stands_in_line_to_nobody_is_cancelled_when_it_comes_and_not_at_its_
     name = register(aws, "https://ops.example.com/", rate_limit=1)
     delivery = in_line(name, timedelta(days=5))
     if is_deleted:
-        endpoints.delete(endpoints.get(name))
+        endpoints.delete(endpoints.get(name), BY_A_TEST)
     else:
         change(name, is_enabled=False)
     assert deliver(aws, received(aws, delivery, "Retries")) == []

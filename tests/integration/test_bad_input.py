@@ -134,10 +134,11 @@ def test_another_media_type_than_json_is_a_415(aws: Aws, refused: Refused, route
 
 @of(WITH_BODY)
 def test_json_is_taken_under_its_names_and_under_none(aws: Aws, route: Route) -> None:
-    request = bad_input.good(aws, route)
-    names = ["application/json", "application/json; charset=UTF-8", 'application/json;charset="utf-8"', ""]
+    names = ["application/json", "Application/JSON", "application/json; charset=UTF-8", ""]
+    names += ['application/json;charset="utf-8"', "APPLICATION/JSON;Charset=Utf-8"]
     for name in [*names, "application/merge-patch+json"] if route[0] == "PATCH" else names:
-        assert replace(request, headers={"Content-Type": name}).ask(aws)["statusCode"] in (200, 201, 202), name
+        request = replace(bad_input.good(aws, route), headers={"Content-Type": name})
+        assert request.ask(aws)["statusCode"] in (200, 201, 202), name
 
 
 # What is accepted of the bad values, since it does no harm: a text for people is data, which stands in JSON only;
@@ -159,7 +160,7 @@ HARMLESS = {
     ("POST", "/events"): rf"data: (an object|{_N})|data\.days: {_INTEGERS}|(dedup_key|summary): {_T}",
     ("POST", "/monitored_endpoints/{endpoint_id}/mute"): f"reason: {_T}",
     ("PUT", "/policies/{application_id}"): r"opens_at_share: 1\.0",
-    ("POST", "/signals"): rf"(signals\.\d)?: {_M}|signals\.0\.duration_ms: (a bool|1\.0|-0|a number as text)"
+    ("POST", "/signals"): rf"(signals\.\d)?: {_M}|signals\.0\.duration_ms: -0"
     rf"|signals\.1\.(description|labels\.tier|actor|reason): {_E}"
     r"|signals\.1\.labels: (NUL|CR LF) in a name|signals\.1\.changes: (an object|deep objects)"
     rf"|signals\.1\.changes\.url: (an object|deep objects|{_M})"
@@ -308,7 +309,7 @@ def test_a_parameter_that_names_nothing_finds_nothing_and_one_that_is_unknown_is
             if answer["statusCode"] != 200:
                 problem_of(answer, odd)
     assert replace(request, query=request.query | {MARK: "\r\nX-Injected: yes"}).ask(aws)["statusCode"] == 200
-    assert contents() == before
+    assert contents() | {"Audit": before["Audit"]} == before  # who reads a secret is put on record
 
 
 @of(route for route in roles.NEEDS if route[0] == "POST")

@@ -11,6 +11,7 @@ from hookwatch import custom_types, times
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.custom_types import CustomType
 from tests.in_process.api import call
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import Aws
 from tests.in_process.signals import unique
 
@@ -123,7 +124,7 @@ def test_a_type_is_only_made_by_a_key_of_its_application(aws: Aws) -> None:
 def test_an_application_has_a_hundred_types_at_most(aws: Aws) -> None:
     shop = unique("shop")
     for number in range(100):
-        custom_types.put(CustomType(shop, f"invoice.n{number}", "One of many.", {}))
+        custom_types.put(CustomType(shop, f"invoice.n{number}", "One of many.", {}), None, BY_A_TEST)
     status, problem = call(aws, "POST", f"/event_types/{OVERDUE}", type_body(shop))
     assert (status, problem["id"]) == (409, "limit_reached")
     assert call(aws, "POST", "/event_types/invoice.n7", type_body(shop))[0] == 200

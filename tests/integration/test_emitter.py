@@ -10,6 +10,7 @@ from hookwatch.notifying import endpoints
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.signing import SealKeys
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import SEAL_KEY, Aws
 from tests.in_process.signals import unique
 
@@ -32,7 +33,8 @@ def register(application_id: str, **fields: Any) -> str:
             updated_at="2026-11-23T10:00:00.000Z",
             has_succeeded=True,
             **fields,
-        )
+        ),
+        BY_A_TEST,
     )
     return operational_endpoint_id
 
@@ -66,7 +68,7 @@ def test_an_event_is_owed_to_every_endpoint_of_its_application_and_of_all(aws: A
     own, every, _other = register(shop), register("*"), register(unique("warehouse"))
     deliveries = emit(aws, *records(aws, shop))
     assert {delivery.operational_endpoint_id for delivery in deliveries} == {own, every}
-    endpoints.delete(endpoints.get(every))
+    endpoints.delete(endpoints.get(every), BY_A_TEST)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """DELETE /applications/{application_id}, and each minute → every table."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from hookwatch import tables, times
 from hookwatch.erasing import deletions
 from tests.in_process import everything
 from tests.in_process.api import call
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import Aws, Context
 from tests.in_process.erasing import (
     SETTLED,
@@ -114,10 +116,10 @@ def test_two_who_ask_in_the_same_moment_get_the_same_deletion(aws: Aws) -> None:
     asked: list[deletions.Deletion] = []
 
     def another() -> None:
-        asked.append(deletions.ask(shop, "key:k2", now))
+        asked.append(deletions.ask(shop, now, replace(BY_A_TEST, actor="key:k2")))
 
-    with before_call(tables.Application, "PutItem", another):
-        assert deletions.ask(shop, "key:k1", now) == asked[0]
+    with before_call(tables.Application, "TransactWriteItems", another):
+        assert deletions.ask(shop, now, replace(BY_A_TEST, actor="key:k1")) == asked[0]
     assert deletion(aws, shop)["requested_by"] == "key:k2"
 
 

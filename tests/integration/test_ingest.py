@@ -13,9 +13,12 @@ from hookwatch import times
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
 from hookwatch.observing.signals import Announcement, Attempt, EndpointChange, Report
+from hookwatch.observing.sources import Kind
 from hookwatch.settings import IngestSettings
 from tests.in_process.api import BASE
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import ROOT, Aws
+from tests.in_process.signals import unique
 from tests.local_cloud.api import hook0_headers, svix_headers
 
 SECRET = "a-subscription-secret"  # as in the vectors
@@ -153,8 +156,14 @@ def test_a_key_of_another_application_sees_no_such_application(aws: Aws) -> None
 
 @pytest.fixture
 def source_id(aws: Aws) -> str:
+    return source(aws, None, "hook0", SECRET)
+
+
+def source(aws: Aws, application_id: str | None, kind: Kind, secret: str) -> str:
     encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
-    return sources.create(None, "hook0", SECRET, encryption).source_id
+    new = sources.new(unique("src"), application_id, kind, secret, encryption)
+    assert sources.create(new, BY_A_TEST)
+    return new.source_id
 
 
 def hook0(
@@ -293,10 +302,9 @@ def test_a_source_that_does_not_exist_is_not_found(aws: Aws) -> None:
 
 
 def test_a_source_of_one_application_takes_no_other(aws: Aws) -> None:
-    encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
-    own = sources.create("shop", "hook0", SECRET, encryption)
-    assert hook0(aws, own.source_id)[0] == 422
-    assert hook0(aws, own.source_id, application_id="shop")[0] == 202
+    own = source(aws, "shop", "hook0", SECRET)
+    assert hook0(aws, own)[0] == 422
+    assert hook0(aws, own, application_id="shop")[0] == 202
 
 
 def test_a_subscription_that_is_not_one_is_refused(aws: Aws, source_id: str) -> None:
@@ -306,8 +314,7 @@ def test_a_subscription_that_is_not_one_is_refused(aws: Aws, source_id: str) -> 
 
 
 def svix_source(aws: Aws, application_id: str | None = None) -> str:
-    encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
-    return sources.create(application_id, "svix", SVIX_SECRET, encryption).source_id
+    return source(aws, application_id, "svix", SVIX_SECRET)
 
 
 def svix(aws: Aws, source_id: str, sample: Any, *, secret: str = SVIX_SECRET, age: int = 0) -> tuple[int, Any]:

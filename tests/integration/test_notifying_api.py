@@ -10,6 +10,7 @@ import pytest
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.notifying import endpoints
 from tests.in_process.api import call
+from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import attempts, deliver, owed, received, record
 from tests.in_process.signals import unique
@@ -92,7 +93,7 @@ def test_a_put_keeps_the_secrets_and_their_grace(aws: Aws) -> None:
 def test_of_two_rotations_of_the_same_secret_one_is_refused(aws: Aws) -> None:
     old = endpoints.get(create(aws)["operational_endpoint_id"])
     call(aws, "POST", f"/{old.operational_endpoint_id}/secret/rotate")
-    assert not endpoints.replace(old, old)
+    assert not endpoints.replace(old, old, BY_A_TEST)
 
 
 @pytest.mark.parametrize("method", ["GET secret", "POST secret/rotate", "POST test", "GET attempts"])

@@ -55,8 +55,9 @@ def test_a_number_that_is_none_is_refused_and_nothing_changes(aws: Aws, own: dic
 
 
 def test_steps_of_warning_that_do_not_rise_are_refused(aws: Aws) -> None:
-    for own in ({"warns_after_hours": [24, 1]}, {"warns_at_progress": [0.5, 0.5]}):
-        assert call(aws, "PUT", f"/policies/{unique('shop')}", own)[0] == 422
+    for own in ({"warns_after_hours": [2, 1]}, {"warns_at_progress": [0.5, 0.5]}):
+        status, problem = call(aws, "PUT", f"/policies/{unique('shop')}", own)
+        assert (status, problem["errors"][0]["loc"]) == (422, list(own))
 
 
 @pytest.mark.parametrize("body", ["[]", "null", "3", "{", '{"a": NaN}'])

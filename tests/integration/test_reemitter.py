@@ -14,7 +14,7 @@ from tests.in_process.signals import unique
 from tests.integration.test_mutes import mute
 from tests.local_cloud.receiver import Receiver
 
-LATER = datetime.now(UTC) + timedelta(minutes=1)  # after every endpoint that the tests register
+LATER = datetime.now(UTC) + timedelta(minutes=30)  # after every endpoint that the tests register, or mute
 
 
 @pytest.fixture(autouse=True)

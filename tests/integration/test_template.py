@@ -72,6 +72,17 @@ def actions_of(statement: dict[str, Any]) -> list[str]:
     return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
 
 
+def test_what_is_on_record_nobody_may_change_or_delete() -> None:
+    may = {
+        (name, action)
+        for name, properties in of_type("AWS::Serverless::Function").items()
+        for statement in statements(properties)
+        if "'Audit'" in str(statement["Resource"]) or "${Audit.Arn}" in str(statement["Resource"])
+        for action in actions_of(statement)
+    }
+    assert may == {("Api", "dynamodb:Query"), *((name, "dynamodb:PutItem") for name in ("Api", "Delivery", "Eraser"))}
+
+
 def test_every_table_is_kept_and_can_be_restored() -> None:
     for name, properties in of_type("AWS::DynamoDB::Table").items():
         assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]

@@ -176,6 +176,7 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
     ("POST", "/keys"): lambda w: ("/keys", {"role": "viewer", "application_ids": [w.shop]}),
     ("GET", "/keys/{key_id}"): lambda w: (f"/keys/{w.new_key('viewer', w.shop)['key_id']}", None),
     ("DELETE", "/keys/{key_id}"): lambda w: (f"/keys/{w.new_key('viewer', w.shop)['key_id']}", None),
+    ("GET", "/audit"): lambda w: (f"/audit?application_id={w.shop}", None),
 }
 
 

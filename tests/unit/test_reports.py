@@ -264,6 +264,8 @@ MALFORMED: list[tuple[dict[str, Any], list[Any]]] = [
     ({**SUCCEEDED, "response_status_code": 600}, ["response_status_code"]),
     ({**SUCCEEDED, "error": SECRET}, ["error"]),
     ({**SUCCEEDED, "duration_ms": -1}, ["duration_ms"]),
+    ({**SUCCEEDED, "duration_ms": "7"}, ["duration_ms"]),
+    ({**SUCCEEDED, "duration_ms": True}, ["duration_ms"]),
     ({**SUCCEEDED, "duration_ms": SECRET}, ["duration_ms"]),
     ({**SUCCEEDED, "trigger": SECRET}, ["trigger"]),
     ({**FAILED, "will_retry": None}, []),

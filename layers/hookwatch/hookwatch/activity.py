@@ -9,7 +9,7 @@ from threading import Lock
 
 from cachetools import TTLCache
 
-from hookwatch import tables, times
+from hookwatch import tables, times, writes
 
 _HOURS_A_DAY = 24
 _known: TTLCache[tuple[str, int], None] = TTLCache(100_000, 3600)
@@ -26,7 +26,7 @@ def note(application_id: str, hours: Iterable[int], retention_days: int) -> None
         # Statistics are kept for longer than events: what is noted for the one is not shortened for the other.
         lasts_longer = table.expires_at.does_not_exist() | (table.expires_at < expires_at)
         actions = table.swept_with.set(_day(hour // _HOURS_A_DAY)), table.expires_at.set(expires_at)
-        tables.update_if(lasts_longer, table(application_id, f"active#{hour}"), *actions)
+        writes.update_if(lasts_longer, table(application_id, f"active#{hour}"), *actions)
         with _lock:
             _known[application_id, hour] = None
 

@@ -120,5 +120,11 @@ def rest(application_id: str) -> Iterator[Model]:
     return chain(hours.rows_of_application(application_id), event_types(application_id), things_known(application_id))
 
 
+def audit_items(application_id: str, start: str = "") -> Iterator[tables.Audit]:
+    """By `listed_at`: oldest first. They outlive their application."""
+    table = tables.Audit
+    return table.query(application_id, table.listed_at >= start if start else None, consistent_read=True)
+
+
 def _key(names: Sequence[str], values: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {name: {"S": value} for name, value in zip(names, values, strict=True)}

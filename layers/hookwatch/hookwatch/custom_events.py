@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from hookwatch import activity, errors, event_items, tables, times
+from hookwatch import activity, errors, event_items, tables, times, writes
 from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST
 from hookwatch.operational_events import OperationalEvent, event_id
 
@@ -76,7 +76,7 @@ def store(event: OperationalEvent, request: Request, *, retention_days: int) -> 
     activity.note(event.application_id, [times.hour_of(event.timestamp)], retention_days)
     item = event_items.to_item(event, expires_at=tables.expiry(times.now(), retention_days))
     item.request_digest = request.digest
-    if not tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), item):
+    if not writes.put_if(tables.OperationalEvent.event_id.does_not_exist(), item):
         first = tables.OperationalEvent.get(event.event_id, consistent_read=True)
         if first.request_digest != request.digest:
-            raise errors.Problem(409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body.")
+            raise errors.idempotency_conflict()

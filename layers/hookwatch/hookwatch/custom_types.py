@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pynamodb.exceptions import DeleteError
+from pynamodb.expressions.condition import Condition
 
-from hookwatch import errors, tables, times
+from hookwatch import audit, errors, tables, times, writes
+from hookwatch.audit import Entry
 from hookwatch.catalogue import EventType
 from hookwatch.json_schemas import DIALECT
 
@@ -33,13 +34,15 @@ _PROPERTIES = {
 
 @dataclass(frozen=True, slots=True)
 class CustomType:
-    """`schema` is of what the platform posts as `data` and receivers find as `data.custom`; `example` satisfies it."""
+    """`schema` is of what the platform posts as `data` and receivers find as `data.custom`; `example` satisfies it.
+    `created_at` is when it was put, "" until then."""
 
     application_id: str
     name: str
     description: str
     schema: dict[str, Any]
     example: dict[str, Any] | None = None
+    created_at: str = ""
 
 
 def check_name(name: str) -> None:
@@ -57,25 +60,24 @@ def check_name(name: str) -> None:
     raise errors.invalid("The type cannot be called so.", {"loc": ["type"], "msg": wrong})
 
 
-def put(custom: CustomType) -> bool:
-    """Whether the application had none of that name.
+def put(custom: CustomType, old: CustomType | None, entry: Entry) -> None:
+    """In the place of the application's type of that name, as `get` found it, if any.
 
     Raises:
-        errors.Problem: 409, it has as many types as it may.
+        errors.Problem: 409, it has as many types as it may, or somebody else changed the type at the same moment.
     """
-    existing = names(custom.application_id)
-    is_new = custom.name not in existing
-    if is_new and len(existing) >= TYPES_AT_MOST:
+    if old is None and len(names(custom.application_id)) >= TYPES_AT_MOST:
         raise errors.Problem(409, "limit_reached", f"An application has at most {TYPES_AT_MOST} types of its own.")
-    tables.OperationalEventType(
+    item = tables.OperationalEventType(
         application_id=custom.application_id,
         name=custom.name,
         description=custom.description,
         schema=json.dumps(custom.schema),
         example=None if custom.example is None else json.dumps(custom.example),
         created_at=times.to_text(times.now()),
-    ).save()
-    return is_new
+    )
+    if not writes.put_if(_is_still(old), item, beside=audit.items(entry)):
+        raise errors.Problem(409, "conflict", "The event type was changed meanwhile; send it again.")
 
 
 def get(application_id: str, name: str) -> CustomType | None:
@@ -94,18 +96,15 @@ def names(application_id: str) -> set[str]:
     return {item.name for item in found}
 
 
-def delete(application_id: str, name: str) -> None:
-    """Events of the type stay as they are.
+def delete(custom: CustomType, entry: Entry) -> None:
+    """As `get` found it. Events of the type stay as they are.
 
     Raises:
-        errors.Problem: 404.
+        errors.Problem: 409, somebody else changed it, or deleted it, at the same moment.
     """
-    try:
-        tables.OperationalEventType(application_id, name).delete(condition=tables.OperationalEventType.name.exists())
-    except DeleteError as error:
-        if tables.has_failed_condition(error):
-            raise errors.not_found("event type") from None
-        raise
+    item = tables.OperationalEventType(custom.application_id, custom.name)
+    if not writes.delete_if(_is_still(custom), item, beside=audit.items(entry)):
+        raise errors.Problem(409, "conflict", "The event type was changed meanwhile; send it again.")
 
 
 def told(custom: CustomType) -> EventType:
@@ -148,6 +147,12 @@ def _example(custom: CustomType) -> dict[str, Any]:
     return {"type": custom.name, "timestamp": "2026-11-23T10:00:30.000Z", "data": data}
 
 
+def _is_still(custom: CustomType | None) -> Condition:
+    """That it was not changed since it was read; None: that there still is none."""
+    table = tables.OperationalEventType
+    return table.created_at == custom.created_at if custom else table.created_at.does_not_exist()
+
+
 def _from_item(item: tables.OperationalEventType) -> CustomType:
     return CustomType(
         application_id=item.application_id,
@@ -155,4 +160,5 @@ def _from_item(item: tables.OperationalEventType) -> CustomType:
         description=item.description,
         schema=json.loads(item.schema),
         example=None if item.example is None else json.loads(item.example),
+        created_at=item.created_at,
     )

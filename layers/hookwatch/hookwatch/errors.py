@@ -52,6 +52,14 @@ def precondition_failed() -> Problem:
     return Problem(412, "precondition_failed", "It was changed meanwhile; read it again.")
 
 
+def idempotency_conflict() -> Problem:
+    return Problem(409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body.")
+
+
+def in_progress() -> Problem:
+    return Problem(409, "in_progress", "A request with this Idempotency-Key is under way.", retry_after_seconds=1)
+
+
 def too_large(detail: str) -> Problem:
     return Problem(413, "too_large", detail)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from hookwatch import activity, tables, times
+from hookwatch import activity, tables, times, writes
 from hookwatch.operational_events import OperationalEvent
 
 
@@ -27,7 +27,7 @@ def create(event: OperationalEvent, *, retention_days: int) -> bool:
     """Writes it. False where there is one of its id."""
     activity.note(event.application_id, [times.hour_of(event.timestamp)], retention_days)
     item = to_item(event, expires_at=tables.expiry(times.now(), retention_days))
-    return tables.put_if(tables.OperationalEvent.event_id.does_not_exist(), item)
+    return writes.put_if(tables.OperationalEvent.event_id.does_not_exist(), item)
 
 
 def from_item(item: tables.OperationalEvent) -> OperationalEvent:

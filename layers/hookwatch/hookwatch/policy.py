@@ -40,9 +40,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     degraded_from_attempts: Count = 100
 
     def __post_init__(self) -> None:
-        for steps in (self.warns_after_hours, self.warns_at_progress):
+        for name in ("warns_after_hours", "warns_at_progress"):
+            steps = getattr(self, name)
             if list(steps) != sorted(set(steps)):
-                raise ValueError("the steps of endpoint.warning must rise")
+                raise ValueError(f"the steps of `{name}` must rise")
 
     @property
     def closes_below_share(self) -> float:

@@ -11,9 +11,7 @@ from pynamodb.attributes import (
     NumberAttribute,
     UnicodeAttribute,
 )
-from pynamodb.exceptions import PutError, UpdateError
-from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.update import Action
+from pynamodb.connection import Connection
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
@@ -249,6 +247,37 @@ class OperationalEventType(Model):
     created_at = UnicodeAttribute()
 
 
+class _AuditOfMonth(GlobalSecondaryIndex["Audit"]):
+    class Meta:
+        index_name = "by_month"
+        projection = AllProjection()
+
+    month = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class Audit(Model):
+    """Who did what to Hookwatch's own configuration. `application_id` is `*` for what is of every application."""
+
+    class Meta(_Table):
+        table_name = environment("AUDIT_TABLE")
+
+    application_id = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)  # the timestamp and the id: sorts by time, and is unique
+    audit_id = UnicodeAttribute()
+    month = UnicodeAttribute()  # 2026-11
+    timestamp = UnicodeAttribute()
+    actor = UnicodeAttribute()
+    action = UnicodeAttribute()
+    target = UnicodeAttribute()
+    before = UnicodeAttribute(null=True)  # JSON, as the API showed it
+    after = UnicodeAttribute(null=True)
+    request_id = UnicodeAttribute(null=True)
+    source_ip = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+    by_month = _AuditOfMonth()
+
+
 class _SweptApplications(GlobalSecondaryIndex["Application"]):
     class Meta:
         index_name = "swept_with"
@@ -306,34 +335,12 @@ def expiry(moment: datetime, days: int) -> int:
     return int((moment + timedelta(days=days)).timestamp())
 
 
-def has_failed_condition(error: Any) -> bool:
-    """Whether a write was refused because its condition did not hold."""
-    return bool(getattr(error, "cause_response_code", None) == "ConditionalCheckFailedException")
-
-
-def put_if(condition: Condition, item: Model) -> bool:
-    """Whether the condition held, and the item was put."""
-    try:
-        item.save(condition=condition)
-    except PutError as error:
-        if has_failed_condition(error):
-            return False
-        raise
-    return True
-
-
-def update_if(condition: Condition, item: Model, *actions: Action) -> bool:
-    """Whether the condition held, and the item was updated; it then has what is stored."""
-    try:
-        item.update(actions=list(actions), condition=condition)
-    except UpdateError as error:
-        if has_failed_condition(error):
-            return False
-        raise
-    return True
+def connection_of(model: type[Model]) -> Connection:
+    """The model's own: it has its client already, and the timeouts above."""
+    return model._get_connection().connection
 
 
 def connect(*models: type[Model]) -> None:
     """Makes the models' clients now: making one takes a tenth of a second, and threads would each make their own."""
     for model in models:
-        model._get_connection().connection.client  # noqa: B018  # the property makes it
+        connection_of(model).client  # noqa: B018  # the property makes it

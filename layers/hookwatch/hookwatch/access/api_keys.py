@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hookwatch import errors, tables, times
+from hookwatch import audit, errors, tables, times, writes
 from hookwatch.access import keys
 from hookwatch.access.keys import Identity
+from hookwatch.audit import Entry
 
 _ALPHABET, _SECRET_LENGTH = string.ascii_letters + string.digits, 43
 APPLICATIONS_AT_MOST = 20  # API Gateway passes the authorizer's context on in a header of 10 KB (REST API quotas)
@@ -39,11 +40,13 @@ class ApiKey:
         return self.revoked_at is None and keys.is_same(self.secret_hash, _hash(secret))
 
 
-def create(role: str, application_ids: Iterable[str], description: str, created_by: str) -> tuple[ApiKey, str]:
+def new(
+    key_id: str, role: str, application_ids: Iterable[str], description: str, created_by: str
+) -> tuple[ApiKey, str]:
     """The key, and its secret, which nobody can see again."""
     secret = "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_LENGTH))
     key = ApiKey(
-        key_id=secrets.token_hex(8),
+        key_id=key_id,
         role=role,
         application_ids=tuple(application_ids),
         description=description,
@@ -51,6 +54,11 @@ def create(role: str, application_ids: Iterable[str], description: str, created_
         created_at=times.to_text(times.now()),
         created_by=created_by,
     )
+    return key, secret
+
+
+def create(key: ApiKey, entry: Entry) -> bool:
+    """Whether there was none of its id."""
     item = tables.ApiKey(
         key_id=key.key_id,
         role=key.role,
@@ -60,8 +68,7 @@ def create(role: str, application_ids: Iterable[str], description: str, created_
         created_at=key.created_at,
         created_by=key.created_by,
     )
-    item.save(condition=tables.ApiKey.key_id.does_not_exist())
-    return key, secret
+    return writes.put_if(tables.ApiKey.key_id.does_not_exist(), item, beside=audit.items(entry))
 
 
 def find(key_id: str) -> ApiKey | None:
@@ -71,7 +78,7 @@ def find(key_id: str) -> ApiKey | None:
         return None
 
 
-def revoke(key_id: str, now: datetime) -> None:
+def revoke(key_id: str, now: datetime, entry: Entry) -> None:
     """It proves nothing any more; who asks for it sees that for another 30 days.
 
     Raises:
@@ -80,7 +87,7 @@ def revoke(key_id: str, now: datetime) -> None:
     table = tables.ApiKey
     actions = (table.revoked_at.set(times.to_text(now)), table.expires_at.set(tables.expiry(now, _REVOKED_KEPT_DAYS)))
     is_alive = table.key_id.exists() & table.revoked_at.does_not_exist()
-    if not tables.update_if(is_alive, table(key_id), *actions):
+    if not writes.update_if(is_alive, table(key_id), *actions, beside=audit.items(entry)):
         raise errors.not_found("key")
 
 
@@ -93,7 +100,7 @@ def leave(key_id: str, application_id: str) -> bool:
         if not others:
             table(key_id).delete()
             return True
-        if tables.update_if(is_unchanged, table(key_id), table.application_ids.set(others)):
+        if writes.update_if(is_unchanged, table(key_id), table.application_ids.set(others)):
             return False
     return False
 
@@ -105,7 +112,7 @@ def note_use(key: ApiKey, now: datetime) -> None:
         return
     is_due = table.key_id.exists() & (table.last_used_at.does_not_exist() | (table.last_used_at <= before))
     # Where it is not due any more, another request has noted it.
-    tables.update_if(is_due, table(key.key_id), table.last_used_at.set(times.to_text(now)))
+    writes.update_if(is_due, table(key.key_id), table.last_used_at.set(times.to_text(now)))
 
 
 def from_item(item: tables.ApiKey) -> ApiKey:

@@ -65,6 +65,7 @@ NEEDS: Mapping[tuple[str, str], Need] = {
     ("POST", "/keys"): Need.ADMINISTER,
     ("GET", "/keys/{key_id}"): Need.ADMINISTER,
     ("DELETE", "/keys/{key_id}"): Need.ADMINISTER,
+    ("GET", "/audit"): Need.ADMINISTER,
 }
 # Who posts to these has no key: a signature says who it is, or there is nothing to know.
 OPEN = frozenset({("POST", "/sources/{source_id}"), ("GET", "/health"), ("GET", "/openapi.json")})

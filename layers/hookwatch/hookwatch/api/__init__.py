@@ -14,6 +14,7 @@ from hookwatch import errors
 from hookwatch.access import roles
 from hookwatch.access.keys import EVERY_APPLICATION, Identity
 from hookwatch.access.roles import Decision
+from hookwatch.audit import Action, Entry
 
 BASE_PATH = "/api/v1/operational_webhooks"
 
@@ -21,6 +22,32 @@ BASE_PATH = "/api/v1/operational_webhooks"
 def identity_of(request: APIGatewayProxyEvent) -> Identity:
     """Who asks, as the authorizer found."""
     return Identity.from_context(request.request_context.authorizer)
+
+
+def actor_of(request: APIGatewayProxyEvent) -> str:
+    """Who asks, as it is put on record."""
+    return f"key:{identity_of(request).key_id}"
+
+
+def audited(
+    request: APIGatewayProxyEvent,
+    action: Action,
+    *application_ids: str,
+    target: str,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> Entry:
+    """What the request does, for the audit."""
+    return Entry(
+        action=action,
+        application_ids=application_ids,
+        target=target,
+        actor=actor_of(request),
+        before=before,
+        after=after,
+        request_id=request.request_context.request_id,
+        source_ip=request.request_context.identity.source_ip,
+    )
 
 
 def authorize(app: APIGatewayRestResolver, next_middleware: Callable[..., Any]) -> Any:
@@ -66,6 +93,13 @@ def wrong_body(app: APIGatewayRestResolver) -> errors.Problem | None:
     except errors.Problem as problem:
         return problem
     return errors.invalid("The body must be an object, not a list.") if text.lstrip().startswith("[") else None
+
+
+def with_plain_media_type(event: dict[str, Any]) -> dict[str, Any]:
+    """The request with its Content-Type in lower case: RFC 9110 §8.3.1 knows no other, and Powertools only this one."""
+    headers = event["headers"] or {}
+    plain = {name: value.lower() for name, value in headers.items() if name.lower() == "content-type"}
+    return {**event, "headers": {**headers, **plain}}
 
 
 def is_visible(router: APIGatewayRouter, application_id: str) -> bool:

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from hookwatch import errors, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, exports, identity_of, paging, scope
+from hookwatch.api import answer, audited, exports, paging, scope
 from hookwatch.api.answers import Time, among, answers
 from hookwatch.erasing import deletions
 from hookwatch.erasing.deletions import Deletion
@@ -53,8 +53,9 @@ def view(application_id: str, deletion: Deletion) -> DeletionView:
 @router.delete("/applications/<application_id>", responses=answers(DeletionView, status=202))
 def delete_application(application_id: Annotated[Id, Path()]) -> Response[str]:
     """Begins within a minute, and ends some time later. Whether anything is known of the application is not asked."""
-    application_id, asked_by = _one(application_id), f"key:{identity_of(router.current_event).key_id}"
-    return answer(202, view(application_id, deletions.ask(application_id, asked_by, times.now())))
+    application_id = _one(application_id)
+    entry = audited(router.current_event, "application.deletion_requested", application_id, target=application_id)
+    return answer(202, view(application_id, deletions.ask(application_id, times.now(), entry)))
 
 
 @router.get("/applications/<application_id>/deletion", responses=answers(DeletionView))

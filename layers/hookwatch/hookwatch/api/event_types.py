@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from hookwatch import custom_types, errors, json_schemas
-from hookwatch.api import answer, implied_scope, scope
+from hookwatch.api import answer, audited, implied_scope, scope
 from hookwatch.api.answers import answers, no_content
 from hookwatch.api.paging import Page
 from hookwatch.catalogue import CATALOGUE, EventType
@@ -82,11 +82,29 @@ def post_event_type(name: str, body: EventTypeBody) -> Response[str]:
     if body.example is not None:
         json_schemas.check_data(body.data_schema, body.example, "example")
     custom = CustomType(application_id, name, body.description, body.data_schema, body.example)
-    is_new = custom_types.put(custom)
-    return answer(201 if is_new else 200, view(custom_types.told(custom), is_custom=True))
+    old, shown = custom_types.get(application_id, name), _view_own(custom)
+    entry = audited(
+        router.current_event,
+        "event_type.updated" if old else "event_type.created",
+        application_id,
+        target=name,
+        before=_view_own(old) if old else None,
+        after=shown,
+    )
+    custom_types.put(custom, old, entry)
+    return answer(200 if old else 201, shown)
 
 
 @router.delete("/event_types/<name>", responses=no_content())
 def delete_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
-    custom_types.delete(scope(router, application_id), name)
+    application_id = scope(router, application_id)
+    custom = custom_types.get(application_id, name)
+    if custom is None:
+        raise errors.not_found("event type")
+    entry = audited(router.current_event, "event_type.deleted", application_id, target=name, before=_view_own(custom))
+    custom_types.delete(custom, entry)
     return Response(204, body="")
+
+
+def _view_own(custom: CustomType) -> EventTypeView:
+    return view(custom_types.told(custom), is_custom=True)

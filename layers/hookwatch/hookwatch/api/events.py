@@ -85,9 +85,7 @@ def list_events(
         condition &= table.endpoint_id == endpoint_id
     if application_id == EVERY_APPLICATION:
         return answer(200, _of_every_application(condition, since, until, limit, cursor))
-    # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
-    first = times.to_text(since) if since else "0"
-    last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
+    first, last = paging.between(since, until)
     found = table.by_application.query(
         application_id,
         table.listed_at.between(first, max(first, last)),

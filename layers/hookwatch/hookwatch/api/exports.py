@@ -16,12 +16,12 @@ from hookwatch import belongings, custom_types, event_items, times
 from hookwatch.access import api_keys
 from hookwatch.api import (
     attempts,
+    audit,
     event_types,
     events,
     is_visible,
     keys,
     monitored_endpoints,
-    operational_endpoints,
     policies,
     sources,
     stats,
@@ -46,6 +46,7 @@ Kind = Literal[
     "stats",
     "event",
     "attempt",
+    "audit",
 ]
 Step = tuple[Position, Item | None]
 
@@ -142,7 +143,7 @@ def _keys(asked: Asked, after: str = "") -> Iterator[Step]:
 def _operational_endpoints(asked: Asked, after: str = "") -> Iterator[Step]:
     for item in belongings.operational_endpoints(asked.application_id, after):
         if item.listed_at != after:
-            yield (item.listed_at,), operational_endpoints.view(endpoints.from_item(item))
+            yield (item.listed_at,), endpoints.shown(endpoints.from_item(item))
 
 
 def _monitored_endpoints(asked: Asked, after: str = "") -> Iterator[Step]:
@@ -202,6 +203,12 @@ def _attempts_elsewhere(asked: Asked, start: str = "", after: str = "") -> Itera
             yield (event.listed_at, item.attempt_key), attempts.view(attempt) if is_shown else None
 
 
+def _audit(asked: Asked, after: str = "") -> Iterator[Step]:
+    for item in belongings.audit_items(asked.application_id, after):
+        if item.listed_at != after:
+            yield (item.listed_at,), audit.view(item) if asked.is_kept(item) else None
+
+
 # In this order. The kind of a line is the first word.
 KINDS: Mapping[str, Callable[..., Iterator[Step]]] = {
     "policy": _policy,
@@ -215,4 +222,5 @@ KINDS: Mapping[str, Callable[..., Iterator[Step]]] = {
     "event": _events,
     "attempt": _attempts,
     "attempt elsewhere": _attempts_elsewhere,
+    "audit": _audit,
 }

@@ -1,11 +1,15 @@
 """`Idempotency-Key` on every POST: what is sent again within 24 hours is not done again, and gets the same answer."""
 
+import hashlib
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
     IdempotencyConfig,
@@ -18,12 +22,12 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyValidationError,
 )
 
-from hookwatch import errors
+from hookwatch import errors, times
 from hookwatch.access import roles
 from hookwatch.api import answer, identity_of
 from hookwatch.settings import environment
 
-_KEPT_SECONDS = 24 * 3600
+KEPT = timedelta(hours=24)
 _KEPT_AT_MOST, _KEPT_OF_A_LIST = 100_000, 100  # an item has 400 KB (DynamoDB quotas), `rejected` up to thousands
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _SHOWN_ONCE = ("key", "secret")
@@ -55,10 +59,7 @@ class Idempotency:
             fresh.append(next_middleware(app))
             return _kept(fresh[0])
 
-        asked = {
-            "for": [identity_of(request).key_id, "POST", request.path.rstrip("/"), sent],
-            "body": request.body or "",
-        }
+        asked = {"for": _asked_for(request, sent), "body": request.body or ""}
         kept = self._once(act, asked, app)
         if fresh:
             return fresh[0]
@@ -71,7 +72,7 @@ class Idempotency:
         config = IdempotencyConfig(
             event_key_jmespath="for",
             payload_validation_jmespath="body",
-            expires_after_seconds=_KEPT_SECONDS,
+            expires_after_seconds=int(KEPT.total_seconds()),
             hash_function="sha256",
             lambda_context=app.lambda_context,  # a function that dies holds the key no longer than it could have run
         )
@@ -81,15 +82,43 @@ class Idempotency:
         try:
             return once(asked=asked)
         except IdempotencyValidationError:
-            raise errors.Problem(
-                409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body."
-            ) from None
+            raise errors.idempotency_conflict() from None
         except IdempotencyAlreadyInProgressError:
-            raise errors.Problem(
-                409, "in_progress", "A request with this Idempotency-Key is under way.", retry_after_seconds=1
-            ) from None
+            raise errors.in_progress() from None
         except (IdempotencyInconsistentStateError, IdempotencyPersistenceLayerError) as error:
             raise errors.unavailable("A part of Hookwatch does not answer; send the same request again.") from error
+
+
+class _Made(Protocol):
+    @property
+    def created_at(self) -> str: ...
+
+
+Thing = TypeVar("Thing", bound=_Made)
+
+
+def named(
+    request: APIGatewayProxyEvent, prefix: str, digits: int, find: Callable[[str], Thing | None]
+) -> tuple[str, Thing | None]:
+    """The id of what a request is to make, and that thing where the request, sent before, has made it already.
+
+    With an Idempotency-Key the id is a hash of what is kept above. So a function may die between the making and the
+    keeping: the same request finds what it made. What it made more than 24 hours ago is another matter.
+    """
+    sent, by_chance = request.headers.get("Idempotency-Key"), prefix + secrets.token_hex(digits // 2)
+    if sent is None:
+        return by_chance, None
+    named_by = json.dumps(_asked_for(request, sent)).encode()
+    name = prefix + hashlib.sha256(named_by).hexdigest()[:digits]
+    made = find(name)
+    if made is not None and times.from_text(made.created_at) <= times.now() - KEPT:
+        return by_chance, None
+    return name, made
+
+
+def _asked_for(request: APIGatewayProxyEvent, sent: str) -> list[str]:
+    """What a request with an Idempotency-Key is known by."""
+    return [identity_of(request).key_id, "POST", request.path.rstrip("/"), sent]
 
 
 def _kept(response: Response[Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Routes: API keys."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -13,7 +14,7 @@ from hookwatch.access import api_keys
 from hookwatch.access.api_keys import APPLICATIONS_AT_MOST, ApiKey
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.access.roles import Role
-from hookwatch.api import answer, identity_of, is_visible, paging
+from hookwatch.api import actor_of, answer, audited, idempotency, is_visible, paging
 from hookwatch.api.answers import Time, among, answers, no_content
 from hookwatch.observing.reports import Id
 
@@ -71,11 +72,24 @@ def view(key: ApiKey) -> KeyView:
 
 @router.post("/keys", responses=answers(CreatedKey, status=201))
 def create_key(body: KeyBody) -> Response[str]:
-    """The only answer that has the key itself."""
+    """The only answer that has the key itself. Sent again after that was lost, it finds the key that it made, which
+    nobody knows any more."""
+    request = router.current_event
     if not _is_visible(body.application_ids):
         raise errors.not_found("application")
-    created_by = f"key:{identity_of(router.current_event).key_id}"
-    key, secret = api_keys.create(body.role, body.application_ids, body.description, created_by)
+    key_id, made = idempotency.named(request, "", 16, api_keys.find)
+    if made:
+        if (made.role, list(made.application_ids), made.description) != (
+            body.role,
+            body.application_ids,
+            body.description,
+        ):
+            raise errors.idempotency_conflict()
+        return answer(201, {**view(made), "key": None})
+    key, secret = api_keys.new(key_id, body.role, body.application_ids, body.description, actor_of(request))
+    entry = audited(request, "key.created", *key.application_ids, target=key_id, after=view(key))
+    if not api_keys.create(key, entry):
+        raise errors.in_progress()
     return answer(201, {**view(key), "key": f"hwk_{key.key_id}_{secret}"})
 
 
@@ -98,7 +112,16 @@ def get_key(key_id: str) -> Response[str]:
 @router.delete("/keys/<key_id>", responses=no_content())
 def revoke_key(key_id: str) -> Response[str]:
     """In effect within a minute: for so long API Gateway remembers who a key is."""
-    api_keys.revoke(_own(key_id).key_id, times.now())
+    key, now = _own(key_id), times.now()
+    entry = audited(
+        router.current_event,
+        "key.revoked",
+        *key.application_ids,
+        target=key_id,
+        before=view(key),
+        after=view(replace(key, revoked_at=times.to_text(now))),
+    )
+    api_keys.revoke(key_id, now, entry)
     return Response(204, body="")
 
 

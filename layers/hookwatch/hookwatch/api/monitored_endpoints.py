@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, identity_of, paging, scope
+from hookwatch.api import actor_of, answer, audited, paging, scope
 from hookwatch.api.answers import Time, among, answers, no_content
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute, Spell
@@ -185,11 +185,20 @@ def mute_monitored_endpoint(endpoint_id: Annotated[Id, Path()], body: MuteBody) 
     mute = Mute(
         endpoint_id=endpoint_id,
         created_at=now,
-        created_by=f"key:{identity_of(router.current_event).key_id}",
+        created_by=actor_of(router.current_event),
         reason=body.reason,
         spell=Spell(_known_to_the_emitter(now), body.until),
     )
-    mutes.put(application_id, mute)
+    old = mutes.find(application_id, endpoint_id)
+    entry = audited(
+        router.current_event,
+        "mute.created",
+        application_id,
+        target=endpoint_id,
+        before=view_mute(old) if old and old.is_active(now) else None,
+        after=view_mute(mute),
+    )
+    mutes.put(application_id, old, mute, entry)
     return answer(201, view_mute(mute))
 
 
@@ -204,8 +213,12 @@ def get_mute(endpoint_id: str, application_id: Annotated[str | None, Query()] = 
 
 @router.delete("/monitored_endpoints/<endpoint_id>/mute", responses=no_content(409))
 def unmute_monitored_endpoint(endpoint_id: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
-    now = times.now()
-    mutes.end(scope(router, application_id), endpoint_id, now=now, at=_known_to_the_emitter(now))
+    application_id, now = scope(router, application_id), times.now()
+    mute = mutes.find_active(application_id, endpoint_id, now)
+    if mute is None:
+        raise errors.not_found("mute")
+    entry = audited(router.current_event, "mute.ended", application_id, target=endpoint_id, before=view_mute(mute))
+    mutes.end(application_id, mute, _known_to_the_emitter(now), entry)
     return Response(204, body="")
 
 

@@ -145,7 +145,9 @@ def document(*apps: APIGatewayRestResolver) -> Json:
         "components": {
             "schemas": dict(sorted(_tidy(schemas).items())),
             "responses": {f"Problem{status}": _problem(status) for status in _PROBLEMS},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "hwk_<id>_<secret>"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "bearerFormat": "Hookwatch key: hwk_<id>_<secret>"}
+            },
         },
         "webhooks": {name: {"post": _webhook(event_type)} for name, event_type in CATALOGUE.items()},
     }

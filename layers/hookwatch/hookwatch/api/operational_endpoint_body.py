@@ -1,5 +1,7 @@
 """What an operational endpoint may be, as the API takes it."""
 
+import hashlib
+import json
 import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -14,7 +16,6 @@ settings = ApiSettings.from_environment()
 
 MessageEvents = Literal["grouped", "all"]
 
-HIDDEN: Literal["***"] = "***"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e][\x20-\x7e]{0,499})?")
 # What carries meaning of ours, of HTTP's or of AWS's is refused, for to overwrite it silently would surprise somebody.
@@ -50,6 +51,12 @@ class OperationalEndpointBody(BaseModel):
     metadata: Annotated[
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=50)
     ] = {}
+
+    @property
+    def digest(self) -> str:
+        """The same for the same fields, in whatever order they were sent. Of the values of headers too: not to be kept
+        in clear."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def checked(cls, body: Any) -> Self:

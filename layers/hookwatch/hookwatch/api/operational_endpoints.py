@@ -10,15 +10,27 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from typing_extensions import TypedDict
 
-from hookwatch import custom_types, errors, event_items, tables, times
-from hookwatch.api import answer, etags, identity_of, is_visible, merge_patch, paging, raw_body, scope
+from hookwatch import audit, custom_types, errors, event_items, tables, times
+from hookwatch.api import (
+    actor_of,
+    answer,
+    audited,
+    etags,
+    idempotency,
+    is_visible,
+    merge_patch,
+    paging,
+    raw_body,
+    scope,
+)
 from hookwatch.api.answers import ETAG, Time, among, answers, no_content, takes
-from hookwatch.api.operational_endpoint_body import HIDDEN, MessageEvents, OperationalEndpointBody
+from hookwatch.api.operational_endpoint_body import MessageEvents, OperationalEndpointBody
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import credentials, endpoints, pacing, signing
 from hookwatch.notifying.credentials import Credentials
-from hookwatch.notifying.endpoints import OperationalEndpoint
+from hookwatch.notifying.endpoints import HIDDEN, OperationalEndpoint
+from hookwatch.notifying.endpoints import shown as view
 from hookwatch.observing.bodies import parse_json
 from hookwatch.operational_events import TEST, OperationalEvent, event_id
 from hookwatch.settings import ApiSettings
@@ -61,29 +73,6 @@ class Owed(TypedDict):
     event_id: str
 
 
-def view(endpoint: OperationalEndpoint) -> OperationalEndpointView:
-    """As the API shows it: no secret, and of headers only the names."""
-    return {
-        "operational_endpoint_id": endpoint.operational_endpoint_id,
-        "application_id": endpoint.application_id,
-        "url": endpoint.url,
-        "description": endpoint.description,
-        "is_enabled": endpoint.is_enabled,
-        "filter_types": list(endpoint.filter_types),
-        "message_events": endpoint.message_events,
-        "rate_limit": endpoint.rate_limit,
-        "retry": None
-        if endpoint.retry_schedule is None
-        else {"schedule_seconds": [int(wait.total_seconds()) for wait in endpoint.retry_schedule]},
-        "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
-        "metadata": endpoint.metadata,
-        "disabled_reason": endpoint.disabled_reason,
-        "failing_since": endpoint.failing_since,
-        "created_at": endpoint.created_at,
-        "updated_at": endpoint.updated_at,
-    }
-
-
 @router.get("/", responses=answers(paging.Page[OperationalEndpointView]))
 def list_operational_endpoints(
     application_id: Annotated[str | None, Query()] = None, limit: paging.Limit = 50, cursor: paging.Cursor = None
@@ -110,10 +99,12 @@ def list_operational_endpoints(
 
 @router.post("/", responses=answers(CreatedOperationalEndpoint, status=201, headers=ETAG))
 def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
-    """With the secret that its deliveries are signed with."""
-    application_id, now = scope(router, body.application_id), times.to_text(times.now())
-    operational_endpoint_id = f"oep_{secrets.token_hex(12)}"
-    secret = signing.new_secret()
+    """With the secret that its deliveries are signed with. Sent again after its answer was lost, it finds the endpoint
+    that it made, though there be no room for another."""
+    application_id, request, now = scope(router, body.application_id), router.current_event, times.to_text(times.now())
+    operational_endpoint_id, made = idempotency.named(request, "oep_", 24, endpoints.find)
+    if made:
+        return _created(made, _secret_again(made, body))
     _check_types(body)
     if endpoints.number_of(application_id) >= settings.endpoints_per_application:
         raise errors.Problem(
@@ -123,16 +114,53 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
         )
     if HIDDEN in body.headers.values():
         raise errors.invalid("There is no header to keep yet.", {"loc": ["headers"], "msg": f"{HIDDEN} keeps a value"})
+    known = Credentials((signing.new_secret(),), body.headers, asked=body.digest)
     endpoint = OperationalEndpoint(
         operational_endpoint_id=operational_endpoint_id,
         application_id=application_id,
-        credentials=credentials.encrypt(Credentials((secret,), body.headers), operational_endpoint_id, encryption),
+        credentials=credentials.encrypt(known, operational_endpoint_id, encryption),
         created_at=now,
         updated_at=now,
         **_plain(body),
     )
-    endpoints.create(endpoint)
+    entry = audited(
+        request,
+        "operational_endpoint.created",
+        application_id,
+        target=operational_endpoint_id,
+        after=view(endpoint),
+    )
+    if not endpoints.create(endpoint, entry):
+        raise errors.in_progress()
+    return _created(endpoint, known.secrets[0])
+
+
+def _created(endpoint: OperationalEndpoint, secret: str) -> Response[str]:
     return answer(201, {**view(endpoint), "secret": secret}, ETag=etags.of(endpoint.updated_at))
+
+
+def _secret_again(made: OperationalEndpoint, body: OperationalEndpointBody) -> str:
+    """
+    Raises:
+        errors.Problem: 409, another body made the endpoint.
+    """
+    known = credentials.decrypt(made, encryption)
+    if known.asked != body.digest:
+        raise errors.idempotency_conflict()
+    audit_reading(made)
+    return known.secrets[0]
+
+
+def audit_reading(endpoint: OperationalEndpoint) -> None:
+    """Before the endpoint's secret is shown: where it cannot be noted, nobody sees it."""
+    audit.write(
+        audited(
+            router.current_event,
+            "operational_endpoint.secret_read",
+            endpoint.application_id,
+            target=endpoint.operational_endpoint_id,
+        )
+    )
 
 
 @router.get("/<operational_endpoint_id>", responses=answers(OperationalEndpointView, headers=ETAG))
@@ -162,9 +190,18 @@ def patch_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
 
 @router.delete("/<operational_endpoint_id>", responses=no_content(409, 412))
 def delete_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
-    endpoint = own(operational_endpoint_id)
-    etags.check(router.current_event, endpoint.updated_at)
-    endpoints.delete(endpoint, only_as_read="If-Match" in router.current_event.headers)
+    endpoint, request = own(operational_endpoint_id), router.current_event
+    etags.check(request, endpoint.updated_at)
+    entry = audited(
+        request,
+        "operational_endpoint.deleted",
+        endpoint.application_id,
+        target=operational_endpoint_id,
+        before=view(endpoint),
+    )
+    if not endpoints.delete(endpoint, entry):
+        endpoints.get(operational_endpoint_id)
+        raise _changed_meanwhile()
     return Response(204, body="")
 
 
@@ -189,13 +226,26 @@ def _replace(old: OperationalEndpoint, body: OperationalEndpointBody) -> Operati
     is_another = (body.is_enabled and not old.is_enabled) or body.url != old.url
     if is_another:
         new = replace(new, has_succeeded=False, failing_since=None)
-    if not endpoints.replace(old, new, forgets=is_another):
-        if router.current_event.headers.get("If-Match"):
-            raise errors.precondition_failed()
-        raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
+    entry = audited(
+        router.current_event,
+        "operational_endpoint.updated",
+        old.application_id,
+        target=old.operational_endpoint_id,
+        before=view(old),
+        after=view(new),
+    )
+    if not endpoints.replace(old, new, entry, forgets=is_another):
+        raise _changed_meanwhile()
     if new.rate_limit != old.rate_limit:
         pacing.disband(old.operational_endpoint_id)
     return new
+
+
+def _changed_meanwhile() -> errors.Problem:
+    """Between our read and our write."""
+    if router.current_event.headers.get("If-Match"):
+        return errors.precondition_failed()
+    return errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
 
 
 def _shown(endpoint: OperationalEndpoint) -> Response[str]:
@@ -208,7 +258,7 @@ def test_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     endpoint, request, now = own(operational_endpoint_id), router.current_event, times.now()
     if not endpoint.is_enabled:
         raise errors.Problem(409, "disabled", "The operational endpoint is disabled; enable it first.")
-    asked_by = f"key:{identity_of(request).key_id}"
+    asked_by = actor_of(request)
     asked = request.headers.get("Idempotency-Key") or secrets.token_hex(16)
     named = event_id(endpoint.application_id, TEST, operational_endpoint_id, asked_by, asked)
     event = OperationalEvent(

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -15,7 +16,7 @@ from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
 from typing_extensions import TypedDict  # Pydantic reads Python's own from 3.12 on
 
-from hookwatch import errors
+from hookwatch import errors, times
 from hookwatch.api import identity_of
 from hookwatch.settings import ApiSettings
 
@@ -32,6 +33,14 @@ class Page(TypedDict, Generic[Shown]):
 
     data: list[Shown]
     next_cursor: str | None
+
+
+def between(since: datetime | None, until: datetime | None) -> tuple[str, str]:
+    """From where to where `listed_at` lies, a time and an id: `since` is in it, `until` is not."""
+    # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
+    first = times.to_text(since) if since else "0"
+    last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
+    return first, last
 
 
 def page(

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, raw_body, scope
+from hookwatch.api import answer, audited, raw_body, scope
 from hookwatch.api.answers import answers, takes
 from hookwatch.observing import policies
 from hookwatch.observing.bodies import parse_json
@@ -52,7 +52,14 @@ def put_policy(application_id: Annotated[Id, Path()]) -> Response[str]:
     application_id, own = _one(application_id), parse_json(raw_body(router.current_event))
     if not isinstance(own, dict):
         raise errors.invalid('The body must be {"opens_at_share": 0.15, …}.')
-    return answer(200, view(application_id, known.put(application_id, own), own))
+    shown = view(application_id, known.checked(own), own)
+    old = policies.own_numbers(application_id, as_of_now=True)
+    before = view(application_id, known.resolved(application_id, old), old)
+    entry = audited(
+        router.current_event, "policy.updated", application_id, target=application_id, before=before, after=shown
+    )
+    policies.put(application_id, old, own, entry)
+    return answer(200, shown)
 
 
 def _one(application_id: str) -> str:

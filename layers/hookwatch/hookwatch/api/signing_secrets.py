@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from hookwatch import errors, times
-from hookwatch.api import answer
+from hookwatch.api import answer, audited
 from hookwatch.api.answers import Time, answers
-from hookwatch.api.operational_endpoints import encryption, own
+from hookwatch.api.operational_endpoints import audit_reading, encryption, own
 from hookwatch.notifying import credentials, endpoints, signing
 from hookwatch.notifying.credentials import Credentials
+from hookwatch.notifying.endpoints import HIDDEN
 
 router = APIGatewayRouter()
 
@@ -57,7 +58,10 @@ def view(known: Credentials) -> SecretView:
 
 @router.get("/<operational_endpoint_id>/secret", responses=answers(SecretView))
 def get_secret(operational_endpoint_id: str) -> Response[str]:
-    return answer(200, view(credentials.decrypt(own(operational_endpoint_id), encryption)))
+    endpoint = own(operational_endpoint_id)
+    known = credentials.decrypt(endpoint, encryption)
+    audit_reading(endpoint)
+    return answer(200, view(known))
 
 
 @router.post("/<operational_endpoint_id>/secret/rotate", responses=answers(SecretView))
@@ -65,9 +69,18 @@ def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Bo
     """A new secret signs from now on, and those so far beside it until the grace period is over."""
     old = own(operational_endpoint_id)
     grace = timedelta(seconds=body.grace_period_seconds)
-    rotated = credentials.decrypt(old, encryption).rotated(signing.new_secret(), times.now(), grace)
+    known = credentials.decrypt(old, encryption)
+    rotated = known.rotated(signing.new_secret(), times.now(), grace)
     encrypted = credentials.encrypt(rotated, operational_endpoint_id, encryption)
-    if not endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old))):
+    entry = audited(
+        router.current_event,
+        "operational_endpoint.secret_rotated",
+        old.application_id,
+        target=operational_endpoint_id,
+        before={**view(known), "secret": HIDDEN},
+        after={**view(rotated), "secret": HIDDEN},
+    )
+    if not endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old)), entry):
         raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
     return answer(200, view(rotated))
 
@@ -76,7 +89,11 @@ def _with_secret(body: dict[str, Any], path: str) -> dict[str, Any]:
     """The answer to a request that is sent again: the secret as it is now, null where its endpoint is gone."""
     named = body.get("operational_endpoint_id") or path.rstrip("/").split("/")[-3]
     endpoint = endpoints.find(named)
-    return {**body, "secret": credentials.decrypt(endpoint, encryption).secrets[0] if endpoint else None}
+    if endpoint is None:
+        return {**body, "secret": None}
+    known = credentials.decrypt(endpoint, encryption)
+    audit_reading(endpoint)
+    return {**body, "secret": known.secrets[0]}
 
 
 REFILLS = {"/": _with_secret, "/{operational_endpoint_id}/secret/rotate": _with_secret}

@@ -1,5 +1,6 @@
 """Routes: sources, where foreign platforms post their own webhooks."""
 
+from functools import partial
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,7 +10,7 @@ from typing_extensions import TypedDict
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
-from hookwatch.api import answer, api_url, is_visible
+from hookwatch.api import answer, api_url, audited, idempotency, is_visible
 from hookwatch.api.answers import Time, among, answers, no_content
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
@@ -60,9 +61,20 @@ def view(source: Source) -> SourceView:
 
 @router.post("/sources", responses=answers(SourceView, status=201))
 def create_source(body: SourceBody) -> Response[str]:
+    """Sent again after its answer was lost, it finds the source that it made."""
     if not is_visible(router, body.application_id or EVERY_APPLICATION):
         raise errors.not_found("application")
-    return answer(201, view(sources.create(body.application_id, body.kind, body.secret, encryption)))
+    source_id, made = idempotency.named(router.current_event, "src_", 24, partial(sources.find, is_new=True))
+    if made:
+        known = (made.application_id, made.kind, sources.decrypt(made, encryption))
+        if known != (body.application_id, body.kind, body.secret):
+            raise errors.idempotency_conflict()
+        return answer(201, view(made))
+    source = sources.new(source_id, body.application_id, body.kind, body.secret, encryption)
+    entry = audited(router.current_event, "source.created", _owner(source), target=source_id, after=view(source))
+    if not sources.create(source, entry):
+        raise errors.in_progress()
+    return answer(201, view(source))
 
 
 @router.get("/sources/<source_id>", responses=answers(SourceView))
@@ -72,12 +84,18 @@ def get_source(source_id: str) -> Response[str]:
 
 @router.delete("/sources/<source_id>", responses=no_content())
 def delete_source(source_id: str) -> Response[str]:
-    sources.delete(_own(source_id).source_id)
+    source = _own(source_id)
+    entry = audited(router.current_event, "source.deleted", _owner(source), target=source_id, before=view(source))
+    sources.delete(source, entry)
     return Response(204, body="")
 
 
 def _own(source_id: str) -> Source:
     source = sources.get(source_id)
-    if not is_visible(router, source.application_id or EVERY_APPLICATION):
+    if not is_visible(router, _owner(source)):
         raise errors.not_found("source")
     return source
+
+
+def _owner(source: Source) -> str:
+    return source.application_id or EVERY_APPLICATION

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import msgspec
 from pynamodb.exceptions import PynamoDBException
 
-from hookwatch import tables
+from hookwatch import audit, tables, writes
+from hookwatch.audit import Entry
 
 PREFIX = "deletion"  # of both items: what every pass leaves
 _ITEM, _ERASED = PREFIX, f"{PREFIX}#"
@@ -53,15 +54,15 @@ class Erased(msgspec.Struct, frozen=True):
     ids: list[str]
 
 
-def ask(application_id: str, requested_by: str, now: datetime) -> Deletion:
+def ask(application_id: str, now: datetime, entry: Entry) -> Deletion:
     """The deletion that is under way, or one that begins now."""
     known = find(application_id)
     if known and not known.finished_at:
         return known
-    asked = Deletion(requested_at=now, requested_by=requested_by)
-    if replace(application_id, known, asked):
+    asked = Deletion(requested_at=now, requested_by=entry.actor)
+    if replace(application_id, known, asked, entry):
         return asked
-    return ask(application_id, requested_by, now)  # somebody else asked at the same moment
+    return ask(application_id, now, entry)  # somebody else asked at the same moment
 
 
 def find(application_id: str) -> Deletion | None:
@@ -84,7 +85,7 @@ def pending() -> list[str]:
     return [item.application_id for item in tables.Application.by_sweep.query(_PENDING)]
 
 
-def replace(application_id: str, old: Deletion | None, new: Deletion) -> bool:
+def replace(application_id: str, old: Deletion | None, new: Deletion, entry: Entry | None = None) -> bool:
     """Whether `old` was still what is stored."""
     attribute = tables.Application.deletion
     item = tables.Application(
@@ -94,16 +95,20 @@ def replace(application_id: str, old: Deletion | None, new: Deletion) -> bool:
         swept_with=None if new.finished_at else _PENDING,
         expires_at=tables.expiry(new.finished_at, _KEPT.days) if new.finished_at else None,
     )
-    return tables.put_if(attribute == _to_text(old) if old else attribute.does_not_exist(), item)
+    is_unchanged = attribute == _to_text(old) if old else attribute.does_not_exist()
+    return writes.put_if(is_unchanged, item, beside=audit.items(entry) if entry else ())
 
 
 def note(application_id: str, old: Deletion, new: Deletion) -> Deletion:
-    """How far it is.
+    """How far it is; that it is over is on record in the audit too.
 
     Raises:
         Outrun: somebody else has gone on.
     """
-    if not replace(application_id, old, new):
+    entry = Entry(
+        action="application.deleted", application_ids=(application_id,), target=application_id, actor=audit.HOOKWATCH
+    )
+    if not replace(application_id, old, new, entry if new.finished_at else None):
         raise Outrun(f"another eraser is at {application_id}")
     return new
 

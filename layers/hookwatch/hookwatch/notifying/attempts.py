@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from hookwatch import tables, times
+from hookwatch import tables, times, writes
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.retry import (
@@ -130,7 +130,7 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
             item.error = error
         case Blocked():
             item.error = "blocked"
-    return tables.put_if(tables.OperationalAttempt.event_id.does_not_exist(), item)
+    return writes.put_if(tables.OperationalAttempt.event_id.does_not_exist(), item)
 
 
 def of_event(event_id: str) -> list[OperationalAttempt]:

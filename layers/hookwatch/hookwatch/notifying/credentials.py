@@ -1,7 +1,7 @@
 """What only a receiver may know: the secrets that sign for it, and the values of its own headers. KMS keeps them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
@@ -20,12 +20,14 @@ _CACHED_AT_MOST, _CACHED_SECONDS = 10_000, 300
 class Credentials:
     """What only the receiver may know: the signing secrets, newest first, and the values of its own headers.
 
-    `expiries` are when the second, the third, … secret stop to sign.
+    `expiries` are when the second, the third, … secret stop to sign. `asked` is the digest of the request that made the
+    endpoint, which is kept here because the values of headers are in it.
     """
 
     secrets: tuple[str, ...]
     headers: dict[str, str] = field(default_factory=dict)
     expiries: tuple[datetime, ...] = ()
+    asked: str = ""
 
     def active(self, now: datetime) -> tuple[str, ...]:
         """The secrets that sign at `now`."""
@@ -46,7 +48,11 @@ class Credentials:
                 "limit_reached",
                 f"At most {SECRETS_AT_MOST} secrets sign at the same time; wait for one to expire.",
             )
-        return Credentials((secret, *(old for old, _ in retiring)), self.headers, tuple(until for _, until in retiring))
+        return replace(
+            self,
+            secrets=(secret, *(old for old, _ in retiring)),
+            expiries=tuple(until for _, until in retiring),
+        )
 
     def _retiring(self) -> Iterable[tuple[str, datetime]]:
         return zip(self.secrets[1:], self.expiries, strict=True)

@@ -1,18 +1,20 @@
 """OperationalEndpoint: where operational events are delivered."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache, cached
-from pynamodb.exceptions import DeleteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
-from hookwatch import errors, tables, times
+from hookwatch import audit, errors, tables, times, writes
 from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.audit import HOOKWATCH, Entry
 
+HIDDEN = "***"  # for what is never shown
 _CACHED_AT_MOST = 10_000
 _TAUGHT = {"has_succeeded", "failing_since"}
 
@@ -47,8 +49,33 @@ class OperationalEndpoint:
         return self.failing_since is not None or not self.has_succeeded
 
 
-def create(endpoint: OperationalEndpoint) -> None:
-    _to_item(endpoint).save(condition=tables.OperationalEndpoint.operational_endpoint_id.does_not_exist())
+def shown(endpoint: OperationalEndpoint) -> dict[str, Any]:
+    """As the API and the audit show it: no secret, and of headers only the names."""
+    return {
+        "operational_endpoint_id": endpoint.operational_endpoint_id,
+        "application_id": endpoint.application_id,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "is_enabled": endpoint.is_enabled,
+        "filter_types": list(endpoint.filter_types),
+        "message_events": endpoint.message_events,
+        "rate_limit": endpoint.rate_limit,
+        "retry": None
+        if endpoint.retry_schedule is None
+        else {"schedule_seconds": [int(wait.total_seconds()) for wait in endpoint.retry_schedule]},
+        "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
+        "metadata": endpoint.metadata,
+        "disabled_reason": endpoint.disabled_reason,
+        "failing_since": endpoint.failing_since,
+        "created_at": endpoint.created_at,
+        "updated_at": endpoint.updated_at,
+    }
+
+
+def create(endpoint: OperationalEndpoint, entry: Entry) -> bool:
+    """Whether there was none of its id."""
+    is_new = tables.OperationalEndpoint.operational_endpoint_id.does_not_exist()
+    return writes.put_if(is_new, _to_item(endpoint), beside=audit.items(entry))
 
 
 def number_of(application_id: str) -> int:
@@ -68,7 +95,7 @@ def get(operational_endpoint_id: str) -> OperationalEndpoint:
     return endpoint
 
 
-def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool = False) -> bool:
+def replace(old: OperationalEndpoint, new: OperationalEndpoint, entry: Entry, *, forgets: bool = False) -> bool:
     """Puts `new` in the place of `old`. False where somebody else did so meanwhile. What deliveries taught is left as
     it is, for the delivery function may be writing it, or is forgotten."""
     table, item = tables.OperationalEndpoint, _to_item(new)
@@ -80,7 +107,12 @@ def replace(old: OperationalEndpoint, new: OperationalEndpoint, *, forgets: bool
     ]
     if forgets:
         actions += [table.failing_since.remove(), table.has_succeeded.set(False)]
-    return tables.update_if(table.updated_at == old.updated_at, table(new.operational_endpoint_id), *actions)
+    return writes.update_if(
+        table.updated_at == old.updated_at,
+        table(new.operational_endpoint_id),
+        *actions,
+        beside=audit.items(entry),
+    )
 
 
 def next_update(old: OperationalEndpoint) -> str:
@@ -89,31 +121,38 @@ def next_update(old: OperationalEndpoint) -> str:
     return times.to_text(max(times.now(), after))
 
 
-def delete(endpoint: OperationalEndpoint, *, only_as_read: bool = False) -> None:
-    """
-    Raises:
-        errors.Problem: 404, somebody did; 412, somebody changed it meanwhile, and it was to be deleted as it was read.
-    """
+def delete(endpoint: OperationalEndpoint, entry: Entry) -> bool:
+    """False where somebody changed it, or deleted it, since it was read."""
     table = tables.OperationalEndpoint
-    condition = table.updated_at == endpoint.updated_at if only_as_read else table.operational_endpoint_id.exists()
-    try:
-        table(endpoint.operational_endpoint_id).delete(condition=condition)
-    except DeleteError as error:
-        if not tables.has_failed_condition(error):
-            raise
-        get(endpoint.operational_endpoint_id)
-        raise errors.precondition_failed() from None
+    item = table(endpoint.operational_endpoint_id)
+    return writes.delete_if(table.updated_at == endpoint.updated_at, item, beside=audit.items(entry))
 
 
 def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool = False) -> bool:
     """Switches it off for `reason`; `while_failing`: unless a delivery has succeeded meanwhile. False where it is gone,
     off already, or another one by now."""
-    table, condition = tables.OperationalEndpoint, tables.OperationalEndpoint.is_enabled == True  # noqa: E712
+    table, found = tables.OperationalEndpoint, find(endpoint.operational_endpoint_id)
+    if found is None or not found.is_enabled or found.url != endpoint.url:
+        return False
+    is_as_found = table.updated_at == found.updated_at
     if while_failing:
-        condition &= table.failing_since == endpoint.failing_since
-    now = times.to_text(times.now())
-    actions: list[Action] = [table.is_enabled.set(False), table.disabled_reason.set(reason), table.updated_at.set(now)]
-    return _learn(endpoint, condition, *actions)
+        is_as_found &= table.failing_since == endpoint.failing_since
+    off = dataclasses.replace(found, is_enabled=False, disabled_reason=reason, updated_at=next_update(found))
+    entry = Entry(
+        action="operational_endpoint.disabled",
+        application_ids=(found.application_id,),
+        target=found.operational_endpoint_id,
+        actor=HOOKWATCH,
+        before=shown(found),
+        after=shown(off),
+    )
+    actions: list[Action] = [
+        table.is_enabled.set(False),
+        table.disabled_reason.set(reason),
+        table.updated_at.set(off.updated_at),
+    ]
+    item = table(found.operational_endpoint_id)
+    return writes.update_if(is_as_found, item, *actions, beside=audit.items(entry))
 
 
 def begin_failing(endpoint: OperationalEndpoint, since: datetime) -> bool:
@@ -136,7 +175,7 @@ def succeed(endpoint: OperationalEndpoint) -> bool:
 def _learn(endpoint: OperationalEndpoint, condition: Condition, *actions: Action) -> bool:
     """What a delivery to its URL taught is of that URL: while it was under way somebody may have set another one."""
     table = tables.OperationalEndpoint
-    return tables.update_if((table.url == endpoint.url) & condition, table(endpoint.operational_endpoint_id), *actions)
+    return writes.update_if((table.url == endpoint.url) & condition, table(endpoint.operational_endpoint_id), *actions)
 
 
 class EndpointCache:

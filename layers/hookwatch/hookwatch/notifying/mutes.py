@@ -6,7 +6,8 @@ from threading import Lock
 import msgspec
 from cachetools import TTLCache, cached
 
-from hookwatch import errors, tables, times
+from hookwatch import audit, errors, tables, times, writes
+from hookwatch.audit import Entry
 from hookwatch.operational_events import OperationalEvent
 
 MUTES_AT_MOST = 1_000
@@ -81,35 +82,38 @@ def ended(mute: Mute, at: datetime) -> Mute:
     return msgspec.structs.replace(mute, spell=Spell(mute.spell.start, min(mute.until, at)))
 
 
-def put(application_id: str, mute: Mute) -> Mute:
-    """In the place of the endpoint's earlier one, if any.
+def put(application_id: str, old: Mute | None, mute: Mute, entry: Entry) -> None:
+    """In the place of the endpoint's earlier one, as `find` found it, if any.
 
     Raises:
-        errors.Problem: 409, the application has muted as many endpoints as it may.
+        errors.Problem: 409, the application has muted as many endpoints as it may, or the endpoint was muted, or the
+            mute ended, at the same moment.
     """
-    old = _find(application_id, mute.endpoint_id)
     if old is None and tables.Application.count(application_id, tables.Application.item.startswith(_PREFIX)) >= (
         MUTES_AT_MOST
     ):
         raise errors.Problem(409, "limit_reached", f"An application mutes at most {MUTES_AT_MOST} endpoints.")
-    mute = replaced(old, mute)
-    _save(application_id, mute, old)
-    return mute
+    _save(application_id, replaced(old, mute), old, entry)
 
 
-def end(application_id: str, endpoint_id: str, *, now: datetime, at: datetime) -> None:
+def end(application_id: str, mute: Mute, at: datetime, entry: Entry) -> None:
     """
     Raises:
-        errors.Problem: 404, the endpoint is not muted.
+        errors.Problem: 409, it was changed at the same moment.
     """
-    mute = _find(application_id, endpoint_id)
-    if mute is None or not mute.is_active(now):
-        raise errors.not_found("mute")
-    _save(application_id, ended(mute, at), mute)
+    _save(application_id, ended(mute, at), mute, entry)
+
+
+def find(application_id: str, endpoint_id: str) -> Mute | None:
+    """The endpoint's last one; it may have ended."""
+    try:
+        return _from_item(tables.Application.get(application_id, _PREFIX + endpoint_id, consistent_read=True))
+    except tables.Application.DoesNotExist:
+        return None
 
 
 def find_active(application_id: str, endpoint_id: str, now: datetime) -> Mute | None:
-    mute = _find(application_id, endpoint_id)
+    mute = find(application_id, endpoint_id)
     return mute if mute and mute.is_active(now) else None
 
 
@@ -138,14 +142,7 @@ class MuteCache:
         return mute is not None and covers(mute, event)
 
 
-def _find(application_id: str, endpoint_id: str) -> Mute | None:
-    try:
-        return _from_item(tables.Application.get(application_id, _PREFIX + endpoint_id, consistent_read=True))
-    except tables.Application.DoesNotExist:
-        return None
-
-
-def _save(application_id: str, mute: Mute, old: Mute | None) -> None:
+def _save(application_id: str, mute: Mute, old: Mute | None, entry: Entry) -> None:
     """In the place of `old`, so that no spell is forgotten.
 
     Raises:
@@ -158,7 +155,8 @@ def _save(application_id: str, mute: Mute, old: Mute | None) -> None:
         mute=_to_text(mute),
         expires_at=tables.expiry(mute.until, _KEPT_DAYS),
     )
-    if not tables.put_if(attribute == _to_text(old) if old else attribute.does_not_exist(), item):
+    is_as_found = attribute == _to_text(old) if old else attribute.does_not_exist()
+    if not writes.put_if(is_as_found, item, beside=audit.items(entry)):
         raise errors.Problem(409, "conflict", "The mute was changed meanwhile; send the request again.")
 
 

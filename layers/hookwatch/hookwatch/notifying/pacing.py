@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from hookwatch import tables
+from hookwatch import tables, writes
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.retry import Wait
 
@@ -86,7 +86,7 @@ def _advance(
     for condition, moved in ((is_behind, attribute.set(first + length)), (is_ahead, attribute.add(length))):
         item = tables.DeliveryPace(operational_endpoint_id)
         kept = tables.DeliveryPace.expires_at.set(tables.expiry(start, _KEPT_DAYS))
-        if tables.update_if(condition, item, moved, kept):
+        if writes.update_if(condition, item, moved, kept):
             begins = int(getattr(item, clock)) - length
             return [_EPOCH + timedelta(microseconds=begins + n * interval) for n in range(number)]
     return None

@@ -10,7 +10,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
-from hookwatch import activity, event_items, tables, times
+from hookwatch import activity, event_items, tables, times, writes
 from hookwatch.observing import escalation, hours, incidents, records, stats
 from hookwatch.observing.counting import Message, Receiving
 from hookwatch.observing.incidents import Tick
@@ -105,7 +105,7 @@ class Outbox:
             try:
                 item.save(condition=is_unchanged)
             except PutError as error:
-                if tables.has_failed_condition(error) or error.cause_response_code in _RETRYABLE_WRITES:
+                if writes.has_failed_condition(error) or error.cause_response_code in _RETRYABLE_WRITES:
                     raise _Outrun from error
                 raise
             return ()

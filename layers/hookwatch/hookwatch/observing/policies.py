@@ -8,7 +8,8 @@ import msgspec
 from aws_lambda_powertools import Logger
 from cachetools import TTLCache, cached
 
-from hookwatch import errors, tables
+from hookwatch import audit, errors, tables, writes
+from hookwatch.audit import Entry
 from hookwatch.policy import Policy
 
 logger = Logger(child=True)
@@ -16,7 +17,8 @@ logger = Logger(child=True)
 CACHED_SECONDS = 60
 _CACHED_AT_MOST = 10_000
 _ITEM = "policy"
-_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<field>.*)`", re.DOTALL)
+# Where msgspec names no place: a field that is unknown, and what Policy itself refuses.
+_NAMED_FIELD = re.compile(r"(?:unknown field|the steps of) `(?P<field>.*)`", re.DOTALL)
 
 
 class Policies:
@@ -37,30 +39,47 @@ class Policies:
             logger.exception("a policy is not valid", application_id=application_id)
             return self._default
 
-    def put(self, application_id: str, numbers: dict[str, Any]) -> Policy:
-        """Replaces the application's own numbers.
+    def checked(self, numbers: dict[str, Any]) -> Policy:
+        """The policy of an application with such numbers of its own.
 
         Raises:
             errors.Problem: 422, one is unknown or out of its range.
         """
         try:
-            policy = self._with(numbers)
+            return self._with(numbers)
         except msgspec.ValidationError as error:
             said, _, place = str(error).partition(" - at `$.")
-            unknown = _UNKNOWN_FIELD.search(said)
-            loc = unknown["field"] if unknown else place.rstrip("`")
+            named = _NAMED_FIELD.search(said)
+            loc = named["field"] if named else place.rstrip("`")
             raise errors.invalid("The policy is not valid.", {"loc": [loc], "msg": said}) from None
-        own = msgspec.json.encode(numbers).decode()
-        tables.Application(application_id, _ITEM).update(actions=[tables.Application.policy.set(own)])
-        return policy
 
     def _with(self, numbers: dict[str, Any]) -> Policy:
         return msgspec.convert(msgspec.structs.asdict(self._default) | numbers, Policy)
 
 
-def own_numbers(application_id: str) -> dict[str, Any]:
+def own_numbers(application_id: str, *, as_of_now: bool = False) -> dict[str, Any]:
+    """{} where it has none. `as_of_now`: with what was put a moment ago."""
     try:
-        item = tables.Application.get(application_id, _ITEM)
+        item = tables.Application.get(application_id, _ITEM, consistent_read=as_of_now)
     except tables.Application.DoesNotExist:
         return {}
     return msgspec.json.decode(item.policy, type=dict[str, Any])
+
+
+def put(application_id: str, old: dict[str, Any], new: dict[str, Any], entry: Entry) -> None:
+    """Numbers of its own in the place of those that it has now.
+
+    Raises:
+        errors.Problem: 409, somebody else put some at the same moment.
+    """
+    policy = tables.Application.policy
+    is_as_found = policy == _to_text(old)
+    if not old:
+        is_as_found |= policy.does_not_exist()
+    item = tables.Application(application_id, _ITEM)
+    if not writes.update_if(is_as_found, item, policy.set(_to_text(new)), beside=audit.items(entry)):
+        raise errors.Problem(409, "conflict", "The policy was changed meanwhile; send it again.")
+
+
+def _to_text(numbers: dict[str, Any]) -> str:
+    return msgspec.json.encode(numbers).decode()

@@ -64,7 +64,7 @@ class AttemptReport(BaseModel):
     attempted_at: Moment
     response_status_code: Annotated[int, Field(ge=100, le=599, strict=True)] | None = None
     error: signals.ErrorClass | None = None
-    duration_ms: Annotated[int, Field(ge=0, le=86_400_000)] | None = None
+    duration_ms: Annotated[int, Field(ge=0, le=86_400_000, strict=True)] | None = None
     will_retry: Annotated[bool, Field(strict=True)] | None = None
     max_attempts: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
     trigger: signals.Trigger = "scheduled"

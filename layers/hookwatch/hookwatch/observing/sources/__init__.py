@@ -1,6 +1,5 @@
 """Where foreign platforms post their own webhooks: each with its own signature and its own words."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,8 @@ from typing import Literal, Protocol
 
 from cachetools import TTLCache, cached
 
-from hookwatch import errors, tables, times
+from hookwatch import audit, errors, tables, times, writes
+from hookwatch.audit import Entry
 from hookwatch.encryption import Encryption
 from hookwatch.observing.signals import Signal
 from hookwatch.observing.sources import hook0, svix
@@ -38,28 +38,54 @@ class Source:
     secret: tuple[bytes, ...]
 
 
-def create(application_id: str | None, kind: Kind, secret: str, encryption: Encryption) -> Source:
-    source_id = f"src_{secrets.token_hex(12)}"
+def new(source_id: str, application_id: str | None, kind: Kind, secret: str, encryption: Encryption) -> Source:
+    ciphertexts = encryption.encrypt(secret.encode(), source_id=source_id)
+    return Source(source_id, application_id, kind, times.to_text(times.now()), tuple(ciphertexts))
+
+
+def create(source: Source, entry: Entry) -> bool:
+    """Whether there was none of its id."""
     item = tables.Source(
-        source_id=source_id,
-        application_id=application_id,
-        kind=kind,
-        secret=encryption.encrypt(secret.encode(), source_id=source_id),
-        created_at=times.to_text(times.now()),
+        source_id=source.source_id,
+        application_id=source.application_id,
+        kind=source.kind,
+        secret=list(source.secret),
+        created_at=source.created_at,
     )
-    item.save(condition=tables.Source.source_id.does_not_exist())
-    return from_item(item)
+    return writes.put_if(tables.Source.source_id.does_not_exist(), item, beside=audit.items(entry))
 
 
 def get(source_id: str) -> Source:
+    """
+    Raises:
+        errors.Problem: 404.
+    """
+    source = find(source_id)
+    if source is None:
+        raise errors.not_found("source")
+    return source
+
+
+def find(source_id: str, *, is_new: bool = False) -> Source | None:
+    """`is_new`: it may have been made a moment ago."""
     try:
-        return from_item(tables.Source.get(source_id))
+        return from_item(tables.Source.get(source_id, consistent_read=is_new))
     except tables.Source.DoesNotExist:
-        raise errors.not_found("source") from None
+        return None
 
 
-def delete(source_id: str) -> None:
-    tables.Source(source_id).delete()
+def delete(source: Source, entry: Entry) -> None:
+    """
+    Raises:
+        errors.Problem: 404, somebody did.
+    """
+    table = tables.Source
+    if not writes.delete_if(table.source_id.exists(), table(source.source_id), beside=audit.items(entry)):
+        raise errors.not_found("source")
+
+
+def decrypt(source: Source, encryption: Encryption) -> str:
+    return encryption.decrypt(list(source.secret), source_id=source.source_id).decode()
 
 
 class SecretCache:
@@ -67,7 +93,7 @@ class SecretCache:
 
     def __init__(self, encryption: Encryption) -> None:
         self._decrypt = cached(TTLCache(_CACHED_AT_MOST, _CACHED_SECONDS), key=lambda source: source.secret)(
-            lambda source: encryption.decrypt(list(source.secret), source_id=source.source_id).decode()
+            lambda source: decrypt(source, encryption)
         )
 
     def of(self, source: Source) -> str:
