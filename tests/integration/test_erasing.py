@@ -189,13 +189,17 @@ class Clock(Context):
         return 30_000 if self._left >= 0 else 5_000
 
 
-def test_when_the_time_is_up_the_next_minute_goes_on(aws: Aws, receiver: Receiver) -> None:
+def test_when_the_time_is_up_the_next_minute_goes_on(
+    aws: Aws, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hookwatch.erasing.passes._REMEMBERED_TOGETHER", 2)
+    monkeypatch.setattr("hookwatch.erasing.passes._BATCH", 3)
     shop = unique("shop")
     own = everything.fill(aws, shop, receiver.url, shared_with=unique("other"))
     delete(aws, shop)
     erase(aws, context=Clock(looks=1))  # to see that there is none
     numbers = [deletion(aws, shop)["deleted_items"]]
-    for minute in range(20):
+    for minute in range(40):
         erase(aws, timedelta(minutes=minute), Clock(looks=4))
         numbers.append(deletion(aws, shop)["deleted_items"])
     assert numbers == sorted(numbers)
