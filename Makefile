@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 OPERATE = $(BIN)/python -m hookwatch.operating $(if $(STACK),--stack "$(STACK)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format openapi unit integration e2e fuzz sam-local bench up down reemit redrive deploy lock clean
+.PHONY: help demo test check format openapi unit integration e2e fuzz sam-local bench up down logs reemit redrive deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ down: .venv/ready ## Stops it
 reemit: .venv/ready ## Queues what the emitter could not: SINCE=2026-11-24T06:00:00Z [UNTIL=…] [APPLICATION=…] [DRY_RUN=1] [STACK=…]
 	@$(OPERATE) reemit --since "$(SINCE)" $(if $(UNTIL),--until "$(UNTIL)") $(if $(APPLICATION),--application-id "$(APPLICATION)") \
 		$(if $(DRY_RUN),--dry-run)
+
+logs: .venv/ready ## Follows what the functions log, a line for each decision: [MINUTES=5] [STACK=…]
+	@$(OPERATE) logs $(if $(MINUTES),--minutes "$(MINUTES)")
 
 redrive: .venv/ready ## Takes a dead-letter queue's messages back: QUEUE=RetriesDeadLetters [STACK=…]
 	@$(OPERATE) redrive "$(QUEUE)"

@@ -1,4 +1,4 @@
-"""What an operational endpoint may be, as the API takes it."""
+"""What an operational endpoint may be, as the API takes it, and shows it."""
 
 import hashlib
 import json
@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from typing_extensions import TypedDict
 
+from hookwatch.api.answers import Time, among
 from hookwatch.notifying import addresses, pacing
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
 
@@ -106,3 +108,33 @@ class OperationalEndpointBody(BaseModel):
         if len({name.lower() for name in headers}) < len(headers):
             raise ValueError("a header is there twice")
         return headers
+
+
+class RetryView(TypedDict):
+    schedule_seconds: list[int]
+
+
+class OperationalEndpointView(TypedDict):
+    """Where operational events are delivered. Of `headers` only the names are shown."""
+
+    operational_endpoint_id: str
+    application_id: str
+    url: str
+    description: str
+    is_enabled: bool
+    filter_types: list[str]
+    message_events: Annotated[str, among(MessageEvents)]
+    rate_limit: int | None
+    retry: RetryView | None
+    headers: dict[str, Literal["***"]]
+    metadata: dict[str, str]
+    disabled_reason: str | None
+    failing_since: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+class CreatedOperationalEndpoint(OperationalEndpointView):
+    """`secret` is null where the request was sent again and the endpoint is gone by then."""
+
+    secret: str | None

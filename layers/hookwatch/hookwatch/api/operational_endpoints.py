@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
@@ -23,8 +23,12 @@ from hookwatch.api import (
     raw_body,
     scope,
 )
-from hookwatch.api.answers import ETAG, Time, among, answers, no_content, takes
-from hookwatch.api.operational_endpoint_body import MessageEvents, OperationalEndpointBody
+from hookwatch.api.answers import ETAG, answers, no_content, takes
+from hookwatch.api.operational_endpoint_body import (
+    CreatedOperationalEndpoint,
+    OperationalEndpointBody,
+    OperationalEndpointView,
+)
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import credentials, endpoints, pacing, signing
@@ -37,36 +41,6 @@ from hookwatch.settings import ApiSettings
 
 router, settings = APIGatewayRouter(), ApiSettings.from_environment()
 encryption = Encryption(settings.secrets_encryption_key)
-
-
-class RetryView(TypedDict):
-    schedule_seconds: list[int]
-
-
-class OperationalEndpointView(TypedDict):
-    """Where operational events are delivered. Of `headers` only the names are shown."""
-
-    operational_endpoint_id: str
-    application_id: str
-    url: str
-    description: str
-    is_enabled: bool
-    filter_types: list[str]
-    message_events: Annotated[str, among(MessageEvents)]
-    rate_limit: int | None
-    retry: RetryView | None
-    headers: dict[str, Literal["***"]]
-    metadata: dict[str, str]
-    disabled_reason: str | None
-    failing_since: Time | None
-    created_at: Time
-    updated_at: Time
-
-
-class CreatedOperationalEndpoint(OperationalEndpointView):
-    """`secret` is null where the request was sent again and the endpoint is gone by then."""
-
-    secret: str | None
 
 
 class Owed(TypedDict):

@@ -1,12 +1,13 @@
-"""`python -m hookwatch.operating redrive|reemit`: see docs/operations.md."""
+"""`python -m hookwatch.operating redrive|reemit|logs`: see docs/operations.md."""
 
 import argparse
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hookwatch.operating.deployment import Deployment, NotFound
+from hookwatch.operating.logs import follow
 from hookwatch.operating.redriving import SOURCES, redrive
 from hookwatch.operating.reemitting import reemit
 
@@ -22,17 +23,24 @@ def main(arguments: list[str]) -> int:
     reemitting.add_argument("--until", type=moment)
     reemitting.add_argument("--application-id")
     reemitting.add_argument("--dry-run", action="store_true", help="count only")
+    following = commands.add_parser("logs", help="follow what the functions log")
+    following.add_argument("--minutes", type=float, default=5, help="so far back it begins")
     asked = parser.parse_args(arguments)
     try:
         deployment = Deployment.named(asked.stack)
         if asked.command == "redrive":
             print(f"{redrive(deployment, asked.queue, progress)} messages taken back from {asked.queue}")
             return 0
+        if asked.command == "logs":
+            for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
+                print(line, flush=True)
         request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
         counts = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
     except (BotoCoreError, ClientError, NotFound, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # how one stops to follow
+        return 130
     print(
         f"{counts['events']} events looked at, {counts['deliveries']} deliveries "
         f"{'to queue' if asked.dry_run else 'queued'}, {counts['failed']} events that cannot be told"
