@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -28,7 +28,7 @@ from hookwatch.api.answers import answers
 from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 
-logger = Logger()
+logger, metrics = Logger(), Metrics()
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
 app.use([authorize, Idempotency(signing_secrets.REFILLS).middleware])
 answer_problems(app)
@@ -57,5 +57,6 @@ def get_openapi() -> Response[str]:
 
 
 @logger.inject_lambda_context
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(with_plain_media_type(event), context)

@@ -21,7 +21,7 @@ from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
 from hookwatch.notifying.receivers import IsDead
-from hookwatch.notifying.retry import Exhausted, Outcome, Post, RetryLater, Schedule, Wait
+from hookwatch.notifying.retry import Blocked, Outcome, Post, RetryLater, Schedule, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST
@@ -34,6 +34,13 @@ sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
 credentials = CredentialsCache(Encryption(settings.secrets_encryption_key))
 counting = Lock()
+_VERDICTS = {
+    "delivered": "DeliveriesDelivered",
+    "retrying": "DeliveriesRetried",
+    "exhausted": "DeliveriesExhausted",
+    "given_up": "DeliveriesGivenUp",
+    "cancelled": "DeliveriesCancelled",
+}
 tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.DeliveryPace, tables.Application)
 
 
@@ -91,8 +98,10 @@ def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None)
     verdict = retry.judge(outcome, number, own, jitter=random())  # noqa: S311  # no secret
     attempted = Attempted(number, outcome, verdict, attempted_at, timedelta(seconds=monotonic() - started))
     logger.info("attempt", **delivery.ids(), **attempted.told())
-    count("Attempts" if outcome else "DeliveriesCancelled")
+    if outcome:
+        count("Attempts")
     if attempts.record(delivery, attempted, settings.event_retention_days):
+        tell(delivery, attempted)
         apply(attempted, message, endpoint)
     else:
         count("DuplicateAttempts")
@@ -105,12 +114,20 @@ def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
     return sender.post(endpoint.url, delivery.body, {**known.headers, **signature})
 
 
+def tell(delivery: Delivery, attempted: Attempted) -> None:
+    """Of what is on record, the metrics."""
+    count(_VERDICTS[attempted.status])
+    if isinstance(attempted.outcome, Blocked):
+        count("AttemptsBlocked")
+    if attempted.number == 1 and attempted.outcome:
+        lag = attempted.attempted_at - delivery.tells_of()[1]
+        count("DeliveryLag", lag / timedelta(milliseconds=1), MetricUnit.Milliseconds)
+
+
 def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint | None) -> None:
     match attempted.verdict:
         case RetryLater(delay):
             message.come_back_after(delay)
-        case Exhausted():
-            count("DeliveriesExhausted")
     change = endpoint and receivers.judge(endpoint, attempted, dead_after)
     if endpoint and change and receivers.note(endpoint, change):
         logger.info("a receiver changed", **message.delivery.ids(), change=str(change))
@@ -120,10 +137,10 @@ def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint 
         operational_endpoints.forget(message.delivery.operational_endpoint_id)
 
 
-def count(name: str) -> None:
+def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
     """Deliveries count from threads of their own, for which Metrics is not made."""
     with counting:
-        metrics.add_metric(name, MetricUnit.Count, 1)
+        metrics.add_metric(name, unit, value)
 
 
 def seal_keys(*, is_fresh: bool) -> SealKeys:

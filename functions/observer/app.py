@@ -10,10 +10,13 @@ from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, proce
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from hookwatch import times
+from hookwatch.observing import event_metrics
 from hookwatch.observing.counting import Receiving
 from hookwatch.observing.outbox import Outbox
 from hookwatch.observing.policies import Policies
 from hookwatch.observing.queue import Merging
+from hookwatch.operational_events import OperationalEvent
 from hookwatch.settings import ObserverSettings
 
 logger, metrics, settings = Logger(), Metrics(), ObserverSettings.from_environment()
@@ -39,7 +42,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
             return  # it was counted with one before it
         for stored in outbox.count(merged, receiving):
             logger.info("event", event_id=stored.event_id, type=stored.type, batch_id=merged[-1].report.batch_id)
-            metrics.add_metric("Events", MetricUnit.Count, 1)
+            events.append(stored)
+            lag = times.now() - merged[-1].report.received_at
+            metrics.add_metric("EventLag", MetricUnit.Milliseconds, lag / timedelta(milliseconds=1))
         merging.counted(merged)
 
-    return process_partial_response(event, observe, processor, context)
+    events: list[OperationalEvent] = []
+    answer = process_partial_response(event, observe, processor, context)
+    metrics.add_metric("Events", MetricUnit.Count, len(events))
+    event_metrics.count(events)
+    return answer

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -13,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
-from hookwatch.observing import applications, sweeping
+from hookwatch.observing import applications, event_metrics, sweeping
 from hookwatch.observing.outbox import Outbox
 from hookwatch.observing.policies import Policies
 from hookwatch.operational_events import Events
@@ -53,21 +52,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         for application_id in sorted(applications.to_judge(now) | failing.keys())
     ]
 
-    def sweep(step: Callable[[], Events]) -> list[str]:
-        """The metrics that it counts for: to be added by one thread."""
+    def sweep(step: Callable[[], Events]) -> tuple[Events, str]:
+        """What was told, and what to count it for, which one thread does."""
         if context.get_remaining_time_in_millis() < _LEFT_OVER_MS:
-            return ["SweepsLeftOver"]
+            return (), "SweepsLeftOver"
         try:
             events = step()
         except Exception:  # of whatever one record holds, the others are swept
             logger.exception("a sweep failed; it is due again in a minute")
-            return ["SweepsFailed"]
+            return (), "SweepsFailed"
         for stored in events:
             logger.info("event", event_id=stored.event_id, type=stored.type)
-        return ["Events"] * len(events)
+        return events, "Sweeps"
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        counted = Counter(chain.from_iterable(threads.map(sweep, ticks + judgements)))
-    counted["OpenIncidents"] = len(found)
+        swept = list(threads.map(sweep, ticks + judgements))
+    told = [stored for events, _ in swept for stored in events]
+    event_metrics.count(told)
+    counted = Counter(name for _, name in swept) | {"Events": len(told), "OpenIncidents": len(found)}
     for name, number in counted.items():
         metrics.add_metric(name, MetricUnit.Count, number)
