@@ -102,3 +102,19 @@ def test_an_alarm_of_ours_watches_a_metric_that_is_listed() -> None:
         if properties.get("Namespace") == "Hookwatch"
     }
     assert watched <= LISTED
+
+
+def test_the_dashboard_shows_what_there_is() -> None:
+    [properties] = of_type("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(properties["DashboardBody"]["Fn::Sub"])["widgets"]
+    shown = {
+        metric[1]
+        for widget in widgets
+        if widget["type"] == "metric"
+        for metric in widget["properties"]["metrics"]
+        if metric[0] == "Hookwatch"
+    }
+    assert shown <= LISTED
+    assert {"EventLag", "DeliveryLag", "OpenIncidents", "DeliveriesDelivered"} <= shown
+    [alarms] = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
+    assert alarms == [f"${{{name}.Arn}}" for name in of_type("AWS::CloudWatch::Alarm")]
