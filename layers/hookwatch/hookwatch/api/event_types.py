@@ -95,7 +95,7 @@ def post_event_type(name: str, body: EventTypeBody) -> Response[str]:
     return answer(200 if old else 201, shown)
 
 
-@router.delete("/event_types/<name>", responses=no_content())
+@router.delete("/event_types/<name>", responses=no_content(409))
 def delete_event_type(name: str, application_id: Annotated[str | None, Query()] = None) -> Response[str]:
     application_id = scope(router, application_id)
     custom = custom_types.get(application_id, name)

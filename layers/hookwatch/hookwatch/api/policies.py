@@ -46,7 +46,9 @@ def get_policy(application_id: Annotated[Id, Path()]) -> Response[str]:
     return answer(200, view(application_id, known.resolved(application_id, own), own))
 
 
-@router.put("/policies/<application_id>", responses=answers(ApplicationPolicyView), openapi_extensions=takes("Policy"))
+@router.put(
+    "/policies/<application_id>", responses=answers(ApplicationPolicyView, 409), openapi_extensions=takes("Policy")
+)
 def put_policy(application_id: Annotated[Id, Path()]) -> Response[str]:
     """The body holds the application's own numbers, `{}` for none. In effect within a minute."""
     application_id, own = _one(application_id), parse_json(raw_body(router.current_event))

@@ -14,6 +14,7 @@ from hookwatch.audit import Entry
 PREFIX = "deletion"  # of both items: what every pass leaves
 _ITEM, _ERASED = PREFIX, f"{PREFIX}#"
 _PENDING = "deletion"  # in the sparse index
+_TRIES = 3
 _KEPT = timedelta(days=30)  # longer than a message can be on a queue (14 days)
 
 
@@ -55,14 +56,20 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 def ask(application_id: str, now: datetime, entry: Entry) -> Deletion:
-    """The deletion that is under way, or one that begins now."""
-    known = find(application_id)
-    if known and not known.finished_at:
-        return known
-    asked = Deletion(requested_at=now, requested_by=entry.actor)
-    if replace(application_id, known, asked, entry):
-        return asked
-    return ask(application_id, now, entry)  # somebody else asked at the same moment
+    """The deletion that is under way, or one that begins now.
+
+    Raises:
+        Outrun: others begin and end them, again and again.
+    """
+    for _ in range(_TRIES):
+        known = find(application_id)
+        if known and not known.finished_at:
+            return known
+        asked = Deletion(requested_at=now, requested_by=entry.actor)
+        if replace(application_id, known, asked, entry):
+            return asked
+        # Somebody else asked at the same moment.
+    raise Outrun(f"others ask for the deletion of {application_id}, and finish it, all the time")
 
 
 def find(application_id: str) -> Deletion | None:
