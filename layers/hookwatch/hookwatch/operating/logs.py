@@ -19,15 +19,15 @@ _COMMON |= {"function_name", "function_request_id", "xray_trace_id", "exception_
 def follow(deployment: Deployment, since: datetime) -> Iterator[str]:
     """Lines from `since` on, without an end, in the order in which they are found."""
     groups = {name: deployment.physical_id(f"{name}Logs") for name in FUNCTIONS}
-    seen: dict[str, datetime] = {}
+    seen: dict[tuple[str, int, str], datetime] = {}
     while True:
         found = [(event, name) for name, group in groups.items() for event in _events(deployment, group, since)]
         for event, name in sorted(found, key=lambda each: each[0]["timestamp"]):
-            if event["eventId"] not in seen and (line := told(event["message"])):
+            if (name, event["timestamp"], event["message"]) not in seen and (line := told(event["message"])):
                 yield f"{_moment(event):%H:%M:%S} {name:<10} {line}"
-            seen[event["eventId"]] = _moment(event)
+            seen[name, event["timestamp"], event["message"]] = _moment(event)
         since = max(since, datetime.now(UTC) - _LATE)
-        seen = {event_id: moment for event_id, moment in seen.items() if moment >= since - _LATE}
+        seen = {each: moment for each, moment in seen.items() if moment >= since - _LATE}
         time.sleep(_EVERY_SECONDS)
 
 
