@@ -80,7 +80,7 @@ lock: .venv/ready ## Pins the dependencies that pyproject.toml names, with their
 
 clean: ## Removes what was installed and built
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud clean; fi
-	rm -rf .venv .aws-sam .local
+	rm -rf .venv .aws-sam .local .schemathesis
 
 .venv/ready: requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Install Python 3.11 or newer, or name it: make PYTHON=python3.13" >&2; exit 1; }
