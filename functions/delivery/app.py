@@ -125,9 +125,8 @@ def tell(delivery: Delivery, attempted: Attempted) -> None:
 
 
 def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint | None) -> None:
-    match attempted.verdict:
-        case RetryLater(delay):
-            message.come_back_after(delay)
+    if isinstance(attempted.verdict, RetryLater):
+        message.come_back_after(attempted.verdict.delay)
     change = endpoint and receivers.judge(endpoint, attempted, dead_after)
     if endpoint and change and receivers.note(endpoint, change):
         logger.info("a receiver changed", **message.delivery.ids(), change=str(change))

@@ -56,22 +56,6 @@ class Entry:
     source_ip: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditItem:
-    """One item, as it is on record."""
-
-    audit_id: str
-    application_id: str
-    timestamp: str
-    actor: str
-    action: str
-    target: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    request_id: str | None
-    source_ip: str | None
-
-
 def write(entry: Entry) -> None:
     """By itself: for what changes nothing. What it is about must not be shown, or done, before."""
     for item in items(entry):
@@ -109,24 +93,10 @@ def _narrowed(shown: Mapping[str, object] | None, application_id: str) -> Mappin
     return {**shown, "application_ids": [application_id]} if shown and "application_ids" in shown else shown
 
 
-def from_item(item: tables.Audit) -> AuditItem:
-    return AuditItem(
-        audit_id=item.audit_id,
-        application_id=item.application_id,
-        timestamp=item.timestamp,
-        actor=item.actor,
-        action=item.action,
-        target=item.target,
-        before=_from_text(item.before),
-        after=_from_text(item.after),
-        request_id=item.request_id,
-        source_ip=item.source_ip,
-    )
-
-
 def _to_text(shown: Mapping[str, object] | None) -> str | None:
     return None if shown is None else msgspec.json.encode(shown).decode()
 
 
-def _from_text(text: str | None) -> dict[str, Any] | None:
+def from_text(text: str | None) -> dict[str, Any] | None:
+    """`before` or `after` of an item."""
     return None if text is None else msgspec.json.decode(text, type=dict[str, Any])

@@ -77,7 +77,7 @@ def put(custom: CustomType, old: CustomType | None, entry: Entry) -> None:
         created_at=times.to_text(times.now()),
     )
     if not writes.put_if(_is_still(old), item, beside=audit.items(entry)):
-        raise errors.Problem(409, "conflict", "The event type was changed meanwhile; send it again.")
+        raise errors.conflict("event type")
 
 
 def get(application_id: str, name: str) -> CustomType | None:
@@ -104,7 +104,7 @@ def delete(custom: CustomType, entry: Entry) -> None:
     """
     item = tables.OperationalEventType(custom.application_id, custom.name)
     if not writes.delete_if(_is_still(custom), item, beside=audit.items(entry)):
-        raise errors.Problem(409, "conflict", "The event type was changed meanwhile; send it again.")
+        raise errors.conflict("event type")
 
 
 def told(custom: CustomType) -> EventType:

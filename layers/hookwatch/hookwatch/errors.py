@@ -56,6 +56,11 @@ def idempotency_conflict() -> Problem:
     return Problem(409, "idempotency_conflict", "The Idempotency-Key was sent before, with another body.")
 
 
+def conflict(what: str) -> Problem:
+    """409: somebody else changed it between our read and our write."""
+    return Problem(409, "conflict", f"The {what} was changed meanwhile; send it again.")
+
+
 def in_progress() -> Problem:
     return Problem(409, "in_progress", "A request with this Idempotency-Key is under way.", retry_after_seconds=1)
 

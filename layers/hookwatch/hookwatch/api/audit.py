@@ -38,18 +38,17 @@ class AuditView(TypedDict):
 
 
 def view(item: tables.Audit) -> AuditView:
-    read = audit.from_item(item)
     return {
-        "audit_id": read.audit_id,
-        "application_id": read.application_id,
-        "timestamp": read.timestamp,
-        "actor": read.actor,
-        "action": read.action,
-        "target": read.target,
-        "before": read.before,
-        "after": read.after,
-        "request_id": read.request_id,
-        "source_ip": read.source_ip,
+        "audit_id": item.audit_id,
+        "application_id": item.application_id,
+        "timestamp": item.timestamp,
+        "actor": item.actor,
+        "action": item.action,
+        "target": item.target,
+        "before": audit.from_text(item.before),
+        "after": audit.from_text(item.after),
+        "request_id": item.request_id,
+        "source_ip": item.source_ip,
     }
 
 
@@ -77,7 +76,7 @@ def list_audit(
         return answer(200, _of_every_application(first, last, condition, limit, cursor))
     found = table.query(
         application_id,
-        table.listed_at.between(first, max(first, last)),
+        table.listed_at.between(first, last),
         filter_condition=condition,
         scan_index_forward=False,
         page_size=limit,
@@ -99,7 +98,7 @@ def _of_every_application(
             break
         found = table.by_month.query(
             month,
-            table.listed_at.between(first, max(first, last)),
+            table.listed_at.between(first, last),
             filter_condition=condition,
             scan_index_forward=False,
             page_size=limit,

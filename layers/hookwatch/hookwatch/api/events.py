@@ -88,7 +88,7 @@ def list_events(
     first, last = paging.between(since, until)
     found = table.by_application.query(
         application_id,
-        table.listed_at.between(first, max(first, last)),
+        table.listed_at.between(first, last),
         filter_condition=condition,
         scan_index_forward=False,
         page_size=limit,

@@ -219,7 +219,7 @@ def _changed_meanwhile() -> errors.Problem:
     """Between our read and our write."""
     if router.current_event.headers.get("If-Match"):
         return errors.precondition_failed()
-    return errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
+    return errors.conflict("operational endpoint")
 
 
 def _shown(endpoint: OperationalEndpoint) -> Response[str]:

@@ -36,11 +36,12 @@ class Page(TypedDict, Generic[Shown]):
 
 
 def between(since: datetime | None, until: datetime | None) -> tuple[str, str]:
-    """From where to where `listed_at` lies, a time and an id: `since` is in it, `until` is not."""
+    """From where to where `listed_at` lies, a time and an id: `since` is in it, `until` is not. Never backwards, which
+    DynamoDB refuses."""
     # No moment is written with more than milliseconds, and "#" sorts before every digit and letter of an id.
     first = times.to_text(since) if since else "0"
     last = times.to_text(until - timedelta(milliseconds=1)) + "#~" if until else "9"
-    return first, last
+    return first, max(first, last)
 
 
 def page(

@@ -81,7 +81,7 @@ def rotate_secret(operational_endpoint_id: str, body: Annotated[RotationBody, Bo
         after={**view(rotated), "secret": HIDDEN},
     )
     if not endpoints.replace(old, replace(old, credentials=encrypted, updated_at=endpoints.next_update(old)), entry):
-        raise errors.Problem(409, "conflict", "The operational endpoint was changed meanwhile; send it again.")
+        raise errors.conflict("operational endpoint")
     return answer(200, view(rotated))
 
 

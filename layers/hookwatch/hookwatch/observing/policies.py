@@ -78,7 +78,7 @@ def put(application_id: str, old: dict[str, Any], new: dict[str, Any], entry: En
         is_as_found |= policy.does_not_exist()
     item = tables.Application(application_id, _ITEM)
     if not writes.update_if(is_as_found, item, policy.set(_to_text(new)), beside=audit.items(entry)):
-        raise errors.Problem(409, "conflict", "The policy was changed meanwhile; send it again.")
+        raise errors.conflict("policy")
 
 
 def _to_text(numbers: dict[str, Any]) -> str:
