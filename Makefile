@@ -37,7 +37,7 @@ unit: .venv/ready ## The rules, without AWS
 	$(BIN)/pytest tests/unit
 
 integration: .venv/node-ready ## Each function in process, on moto and real HTTP servers; faults too
-	$(BIN)/pytest tests/integration tests/faults
+	$(BIN)/pytest -n auto --dist loadfile tests/integration tests/faults
 
 e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
 	$(BIN)/pytest tests/e2e
