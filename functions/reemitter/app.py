@@ -61,7 +61,7 @@ def reemit(item: tables.OperationalEvent, request: Request, keys: SealKeys, coun
     """What one event is still owed. What cannot be told holds up nothing that lies behind it."""
     try:
         event = event_items.from_item(item)
-        if not request.is_about(event):
+        if item.expires_at <= times.now().timestamp() or not request.is_about(event):
             return []
         owed = still_owed(event, keys)
     except MALFORMED:
@@ -77,13 +77,12 @@ def reemit(item: tables.OperationalEvent, request: Request, keys: SealKeys, coun
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """`{"events", "deliveries", "failed", "cursor"}`: how many were looked at, queued, and could not be told; a cursor
     where there is more."""
-    request, now = msgspec.convert(event, Request), times.now().timestamp()
+    request = msgspec.convert(event, Request)
     keys = SealKeys.from_json(secrets_manager.get(settings.seal_key_secret))
     cursor, counts = request.cursor, Counts()
     while True:
         items, cursor = page(request, cursor)
-        alive = (item for item in items if item.expires_at > now)
-        owed = [each for item in alive for each in reemit(item, request, keys, counts)]
+        owed = [each for item in items for each in reemit(item, request, keys, counts)]
         if not request.dry_run:
             emission.put(owed)
         if cursor is None or context.get_remaining_time_in_millis() < _ENDS_BEFORE_MS:

@@ -65,7 +65,7 @@ def up(state: Path, progress: Progress, *, port: int = 4566) -> Stack:
     """
     _forget_aws()
     state.mkdir(parents=True, exist_ok=True)
-    port = _running_port(state) or _start(state, _free_port(port), progress)
+    port = _running_port(state) or _start(state, free_port(port), progress)
     endpoint_url = f"http://127.0.0.1:{port}"
     _build(endpoint_url, progress)
     _deploy(state, endpoint_url, progress)
@@ -252,7 +252,7 @@ def _running_port(state: Path) -> int | None:
     return port if _answers(port) else None
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int = 0) -> int:
     """`wanted`, or one that the system picks where that is taken."""
     for port in (wanted, 0):
         with socket.socket() as probe:

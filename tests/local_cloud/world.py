@@ -60,8 +60,8 @@ class World:
         return name
 
     @classmethod
-    def of(cls, stack: Stack) -> "World":
-        admin, shop, other = Api(stack), unique("shop"), unique("other")
+    def of(cls, stack: Stack, client: type[Api] = Api) -> "World":
+        admin, shop, other = client(stack), unique("shop"), unique("other")
         created = {"type": "endpoint.created", "endpoint_id": "erp", "occurred_at": text(datetime.now(UTC))}
         assert admin.post_signals(shop, [created]).status_code == 202
         assert within(30, lambda: bool(admin.get("/events", application_id=shop).json()["data"]))
@@ -72,7 +72,7 @@ class World:
         made = cls(stack, admin, shop, "", event["event_id"], keys, admin, leaving, gone)
         for scope, application_ids in (("own", [shop, leaving, gone]), ("other", [other]), ("every", ["*"])):
             for role in ROLES:
-                keys[role, scope] = Api(stack, made.new_key(role, *application_ids)["key"])
+                keys[role, scope] = client(stack, made.new_key(role, *application_ids)["key"])
         revoked = made.new_key("admin", "*")
         assert admin.delete(f"/keys/{revoked['key_id']}").status_code == 204
         return replace(made, endpoint=made.new_endpoint(), revoked=Api(stack, revoked["key"]))
