@@ -57,6 +57,16 @@ def test_signals_that_come_twice_are_counted(aws: Aws, capsys: Written) -> None:
     assert sum(emitted(capsys)["DuplicateSignals"]) == 6
 
 
+def test_what_a_batch_counts_in_parts_is_no_duplicate(aws: Aws, capsys: Written) -> None:
+    shop, batch = unique("shop"), []
+    for n in range(3):  # of 40 events each: two fit one transaction
+        given_up = [attempt("erp", n * 50 + s, message_id=f"{n}-{s}", will_retry=False) for s in range(40)]
+        batch += messages(shop, *given_up)
+    emitted(capsys)
+    aws.invoke("observer", {"Records": batch})
+    assert sum(emitted(capsys)["DuplicateSignals"]) == 0
+
+
 @pytest.mark.parametrize(
     ("answer", "verdict"), [(200, "DeliveriesDelivered"), (503, "DeliveriesRetried"), (410, "DeliveriesGivenUp")]
 )

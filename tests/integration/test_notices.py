@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from hookwatch import times
+from hookwatch import tables, times
 from hookwatch.notifying import endpoints
 from hookwatch.notifying.queue import Delivery
 from tests.faults.killing import killed
@@ -269,14 +269,21 @@ def test_an_sns_that_fails_fails_no_delivery_and_is_counted(
     assert published() == []
 
 
-def test_of_one_that_was_deleted_meanwhile_nothing_is_told_or_left(
+def test_of_one_that_is_deleted_in_that_moment_nothing_is_told_or_left(
     aws: Aws, published: Published, broken: Receiver
 ) -> None:
     name = register_receiver(aws, broken, retry_schedule=ONCE_MORE)
     _, message = exhaust(aws, name)
-    with killed(sns_of(aws), "before", "sns.Publish"):
-        deliver(aws, message)
-    call(aws, "DELETE", f"/{name}")
-    assert deliver(aws, message) == []
+
+    def delete(**_: Any) -> None:
+        key = {"operational_endpoint_id": {"S": name}}
+        aws.client("dynamodb").delete_item(TableName="OperationalEndpoint", Key=key)
+
+    events = tables.connection_of(tables.OperationalEndpoint).client.meta.events
+    events.register("before-call.dynamodb.UpdateItem", delete)
+    try:
+        assert deliver(aws, message) == []
+    finally:
+        events.unregister("before-call.dynamodb.UpdateItem", delete)
     assert published() == []
-    assert endpoints.find(name) is None
+    assert name not in {item["operational_endpoint_id"]["S"] for item in Aws.stored("OperationalEndpoint")}
