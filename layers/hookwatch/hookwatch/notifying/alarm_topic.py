@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
+from hookwatch import aws
 from hookwatch.notifying.notices import Notice
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-# Two tries end well within the function's 30 s, a delivery of 10 s before them.
-_CONFIG = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
+# Shorter than `aws.CONFIG`: an attempt of 10 s has come before, in a function of 30.
+_CONFIG = Config(
+    connect_timeout=2,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": min(2, aws.ATTEMPTS)},
+)
 
 
 class AlarmTopic:
