@@ -40,7 +40,7 @@ class AlarmTopic:
         )
 
     def _sns(self) -> "SNSClient":
-        """Made when it is needed: that takes a tenth of a second, and most functions never publish."""
+        """Made when it is needed, by one thread: few functions ever publish, and a cold start pays for each client."""
         with self._lock:
             if self._client is None:
                 self._client = boto3.client("sns", config=_CONFIG)
