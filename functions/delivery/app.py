@@ -9,18 +9,20 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
 
 from hookwatch import secrets_manager, tables, times
 from hookwatch.encryption import Encryption
 from hookwatch.erasing import deletions
-from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
+from hookwatch.notifying import attempts, endpoints, notices, pacing, receivers, retry, signing
+from hookwatch.notifying.alarm_topic import AlarmTopic
 from hookwatch.notifying.attempts import Attempted
 from hookwatch.notifying.credentials import CredentialsCache
 from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
 from hookwatch.notifying.receivers import IsDead
-from hookwatch.notifying.retry import Blocked, Outcome, Post, RetryLater, Schedule, Wait
+from hookwatch.notifying.retry import Blocked, Outcome, Post, RetryLater, Schedule, Settled, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST
@@ -32,6 +34,7 @@ messages = Messages(settings.retries_queue_url, settings.deliveries_dead_letters
 sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
 credentials = CredentialsCache(Encryption(settings.secrets_encryption_key))
+alarm_topic = AlarmTopic(settings.alarm_topic)
 counting = Lock()
 _VERDICTS = {
     "delivered": "DeliveriesDelivered",
@@ -46,6 +49,8 @@ tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.Del
 def deliver(message: Message) -> None:
     delivery = message.delivery
     match retry.next_step(attempts.last(delivery), times.now()):
+        case Settled(status, outcome):
+            notify(delivery, status, outcome)  # whoever settled it may have been killed before
         case Wait(delay):
             message.come_back_after(delay)
         case Post(number):
@@ -133,6 +138,25 @@ def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint 
             count("OperationalEndpointsDisabled")
     if change:
         operational_endpoints.forget(message.delivery.operational_endpoint_id)
+    notify(message.delivery, attempted.status, str(attempted.outcome))
+
+
+def notify(delivery: Delivery, status: str, outcome: str) -> None:
+    """People, by the alarm topic, of a receiver that was given up or missed a delivery. What SNS does not take neither
+    fails a delivery nor repeats it."""
+    if status not in notices.FAILED_FOR_GOOD:
+        return
+    notice = notices.take(delivery, outcome, is_exhausted=status == "exhausted", now=times.now())
+    if notice is None:
+        return
+    try:
+        alarm_topic.publish(notice)
+    except (BotoCoreError, ClientError):
+        logger.exception("a notice was not published", **delivery.ids(), notice=notice.kind)
+        count("NoticesFailed")
+    else:
+        notices.published(notice, times.now())
+        count("NoticesPublished")
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:

@@ -20,14 +20,16 @@ from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
 from hookwatch.observing import bodies, minutes, reports, sources
+from hookwatch.observing.arrivals import Arrivals
 from hookwatch.observing.queue import SignalsQueue
 from hookwatch.observing.signals import Attempt, Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
 
 logger, metrics, settings = Logger(), Metrics(), IngestSettings.from_environment()
 queue = SignalsQueue(settings.signals_queue_url)
+arrivals = Arrivals()
 source_secrets = sources.SecretCache(Encryption(settings.secrets_encryption_key))
-tables.connect(tables.Source, tables.ApplicationMinute)
+tables.connect(tables.Source, tables.ApplicationTraffic)
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH])
 app.use([authorize, Idempotency().middleware])
 answer_problems(app)
@@ -115,14 +117,18 @@ def post_to_source(source_id: str) -> Response[str]:
     return accepted(1, batch_id)
 
 
-def count_minute(application_id: str, attempts: int, now: datetime) -> None:
-    """For the sweeper, which compares minutes. What is on the queue is not refused for want of it."""
-    if attempts:
-        try:
+def count_minute(application_id: str, signals: Collection[Signal], now: datetime) -> None:
+    """For the sweeper, which compares minutes and knows silence by them. What is on the queue is not refused for want
+    of it."""
+    attempts = sum(isinstance(signal, Attempt) for signal in signals)
+    try:
+        if attempts:
             minutes.count(application_id, attempts, now)
-        except PynamoDBException:
-            logger.exception("the minute of an application was not counted", application_id=application_id)
-            metrics.add_metric("MinutesNotCounted", MetricUnit.Count, 1)
+        if signals:
+            arrivals.note(now)
+    except PynamoDBException:
+        logger.exception("the minute of an application was not counted", application_id=application_id)
+        metrics.add_metric("MinutesNotCounted", MetricUnit.Count, 1)
 
 
 @app.get("/health", responses=answers(Health))
@@ -150,7 +156,7 @@ def put(
             idempotency_key=idempotency_key,
         )
     )
-    count_minute(application_id, sum(isinstance(signal, Attempt) for signal in signals), received_at)
+    count_minute(application_id, signals, received_at)
     metrics.add_metric("SignalsAccepted", MetricUnit.Count, len(signals))
     logger.info(
         "signals queued",

@@ -40,11 +40,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         merged = merging.up_to(record.raw_event)
         if not merged:
             return  # it was counted with one before it
-        for stored in outbox.count(merged, receiving):
+        counted = outbox.count(merged, receiving)
+        for stored in counted.events:
             logger.info("event", event_id=stored.event_id, type=stored.type, batch_id=merged[-1].report.batch_id)
             events.append(stored)
             lag = times.now() - merged[-1].report.received_at
             metrics.add_metric("EventLag", MetricUnit.Milliseconds, lag / timedelta(milliseconds=1))
+        metrics.add_metric("DuplicateSignals", MetricUnit.Count, merging.signals_repeated(counted.repeated))
         merging.counted(merged)
 
     events: list[OperationalEvent] = []

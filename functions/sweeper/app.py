@@ -12,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
-from hookwatch.observing import applications, event_metrics, sweeping
+from hookwatch.observing import applications, arrivals, event_metrics, sweeping
 from hookwatch.observing.outbox import Outbox
 from hookwatch.observing.policies import Policies
 from hookwatch.operational_events import Events
@@ -72,3 +72,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     counted = Counter(name for _, name in swept) | {"Events": len(told), "OpenIncidents": len(found)}
     for name, number in counted.items():
         metrics.add_metric(name, MetricUnit.Count, number)
+    silence = arrivals.minutes_without(now)
+    if silence is not None:  # before the first signal there is nothing to miss
+        metrics.add_metric("MinutesWithoutSignals", MetricUnit.Count, silence)

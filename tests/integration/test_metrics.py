@@ -10,16 +10,12 @@ import pytest
 from tests.in_process.api import call
 from tests.in_process.aws import ROOT, Aws
 from tests.in_process.deliveries import deliver, owed, record, register, register_receiver
-from tests.in_process.signals import attempt, created, messages, unique
-from tests.integration.test_template import of_type
+from tests.in_process.signals import attempt, created, messages, redriven, unique
+from tests.integration.test_alarms import dashboard, listed_metrics
 from tests.local_cloud.receiver import Receiver
 
 Written = pytest.CaptureFixture[str]
-LISTED = set(
-    re.findall(
-        r"^\| `(\w+)` \|", (ROOT / "docs/operations.md").read_text().partition("\n## Metrics\n")[2], re.MULTILINE
-    )
-)
+LISTED = listed_metrics()
 
 
 def emitted(capsys: Written) -> dict[str, list[Any]]:
@@ -48,6 +44,27 @@ def test_the_observer_counts_events_by_type_and_how_late_they_are(aws: Aws, caps
     assert sorted(found["EventsByType"]) == [("endpoint.created", 1), ("endpoint.failing", 1)]
     assert len(found["EventLag"]) == 2
     assert all(lag > 0 for lag in found["EventLag"])
+
+
+def test_signals_that_come_twice_are_counted(aws: Aws, capsys: Written) -> None:
+    shop = unique("shop")
+    attempts = [attempt("erp", second, succeeded=True) for second in range(3)]
+    batch = messages(shop, *attempts)
+    emitted(capsys)
+    aws.invoke("observer", {"Records": batch + messages(shop, attempt("erp", 9), created("crm"))})
+    assert sum(emitted(capsys)["DuplicateSignals"]) == 0
+    aws.invoke("observer", {"Records": [*batch, redriven(batch[0]), *messages(shop, attempt("erp", 10))]})
+    assert sum(emitted(capsys)["DuplicateSignals"]) == 6
+
+
+def test_what_a_batch_counts_in_parts_is_no_duplicate(aws: Aws, capsys: Written) -> None:
+    shop, batch = unique("shop"), []
+    for n in range(3):  # of 40 events each: two fit one transaction
+        given_up = [attempt("erp", n * 50 + s, message_id=f"{n}-{s}", will_retry=False) for s in range(40)]
+        batch += messages(shop, *given_up)
+    emitted(capsys)
+    aws.invoke("observer", {"Records": batch})
+    assert sum(emitted(capsys)["DuplicateSignals"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -95,26 +112,18 @@ def test_what_the_code_counts_is_listed_and_no_more() -> None:
     assert {name for name in LISTED if f'"{name}"' not in code} == set()
 
 
-def test_an_alarm_of_ours_watches_a_metric_that_is_listed() -> None:
-    watched = {
-        properties["MetricName"]
-        for properties in of_type("AWS::CloudWatch::Alarm").values()
-        if properties.get("Namespace") == "Hookwatch"
-    }
-    assert watched <= LISTED
-
-
 def test_the_dashboard_shows_what_there_is() -> None:
-    [properties] = of_type("AWS::CloudWatch::Dashboard").values()
-    widgets = json.loads(properties["DashboardBody"]["Fn::Sub"])["widgets"]
     shown = {
         metric[1]
-        for widget in widgets
+        for widget in dashboard()
         if widget["type"] == "metric"
         for metric in widget["properties"]["metrics"]
         if metric[0] == "Hookwatch"
     }
     assert shown <= LISTED
     assert {"EventLag", "DeliveryLag", "OpenIncidents", "DeliveriesDelivered"} <= shown
-    [alarms] = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
-    assert alarms == [f"${{{name}.Arn}}" for name in of_type("AWS::CloudWatch::Alarm")]
+
+
+def test_the_dashboard_shows_who_is_hurt() -> None:
+    [log] = [widget["properties"]["query"] for widget in dashboard() if widget["type"] == "log"]
+    assert "by operational_endpoint_id" in log

@@ -14,6 +14,7 @@ DELIVERY = {
     "SECRETS_ENCRYPTION_KEY": "arn:key",
     "RETRY_SCHEDULE": "5,60, 300,1800",
     "DISABLES_AFTER_DAYS": "5",
+    "ALARM_TOPIC": "arn:aws:sns:eu-central-1:123456789012:AlarmTopic",
     "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128",
     "ALLOW_HTTP": "false",
     "EVENT_RETENTION_DAYS": "30",
@@ -41,6 +42,7 @@ def test_every_setting_is_read_from_the_variable_of_its_name() -> None:
         allow_http=False,
         event_retention_days=30,
         endpoint_cache_seconds=5,
+        alarm_topic="arn:aws:sns:eu-central-1:123456789012:AlarmTopic",
     )
 
 

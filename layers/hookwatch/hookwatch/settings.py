@@ -133,6 +133,7 @@ class DeliverySettings(_FromEnvironment):
     allow_http: bool
     event_retention_days: int
     endpoint_cache_seconds: int
+    alarm_topic: str
 
 
 @dataclass(frozen=True, slots=True)

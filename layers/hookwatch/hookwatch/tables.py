@@ -126,6 +126,9 @@ class OperationalEndpoint(Model):
     # What deliveries taught, written by the delivery function and only when it changes.
     has_succeeded = BooleanAttribute(default=False)
     failing_since = UnicodeAttribute(null=True)
+    # When a notice may be published: of its disabling, while that is owed; of an exhausted delivery, now where unset.
+    disabled_notice_at = UnicodeAttribute(null=True)
+    exhausted_notice_at = UnicodeAttribute(null=True)
     by_application = _EndpointsOfApplication()
 
 
@@ -296,7 +299,8 @@ class Application(Model):
     """What is known of one application, an item for each thing: `policy` (its own numbers), `degradation`,
     `mute#<endpoint id>` (a monitored endpoint whose incidents are not delivered), `minute#<n>` (attempts reported in
     that minute since the epoch), `active#<n>` (it has attempts or events in that hour since the epoch), `deletion` and
-    `deletion#…` (that it is to be deleted, and what was erased of it).
+    `deletion#…` (that it is to be deleted, and what was erased of it). And of `*`, `arrival`: the minute of the last
+    signal.
 
     The sparse index is what the sweeper and the eraser look at: the applications of a minute, those that are degraded,
     those that are to be deleted; and the active hours of a day.
@@ -311,6 +315,7 @@ class Application(Model):
     degradation = UnicodeAttribute(null=True)  # JSON of observing.degradation.Degradation
     version = NumberAttribute(null=True)
     attempts = NumberAttribute(null=True)
+    minute = NumberAttribute(null=True)  # since the epoch
     swept_with = UnicodeAttribute(null=True)
     by_sweep = _SweptApplications()
     mute = UnicodeAttribute(null=True)  # JSON of notifying.mutes.Mute
@@ -319,8 +324,8 @@ class Application(Model):
     expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL)
 
 
-class ApplicationMinute(Model):
-    """The items `minute#<n>` of Application, as ingest writes them: its answer must not wait for them."""
+class ApplicationTraffic(Model):
+    """The items of Application that ingest writes, `minute#<n>` and `arrival`: its answer must not wait for them."""
 
     class Meta:
         table_name = environment("APPLICATION_TABLE")
@@ -330,9 +335,10 @@ class ApplicationMinute(Model):
 
     application_id = UnicodeAttribute(hash_key=True)
     item = UnicodeAttribute(range_key=True)
-    attempts = NumberAttribute()
-    swept_with = UnicodeAttribute()
-    expires_at = NumberAttribute()
+    attempts = NumberAttribute(null=True)
+    minute = NumberAttribute(null=True)
+    swept_with = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
 def expiry(moment: datetime, days: int) -> int:

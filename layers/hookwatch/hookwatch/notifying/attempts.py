@@ -60,7 +60,8 @@ def last(delivery: Delivery) -> LastAttempt | None:
     if item is None:
         return None
     due = times.from_text(item.next_attempt_at) if item.next_attempt_at else None
-    return LastAttempt(int(item.number), due)
+    outcome = item.error or (str(_integer(item.response_status_code)) if item.response_status_code else "")
+    return LastAttempt(int(item.number), due, item.status, outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from hookwatch.audit import HOOKWATCH, Entry
 HIDDEN = "***"  # for what is never shown
 _CACHED_AT_MOST = 10_000
 _TAUGHT = {"has_succeeded", "failing_since"}
+_NOTICES = {"disabled_notice_at", "exhausted_notice_at"}  # of hookwatch.notifying.notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def replace(old: OperationalEndpoint, new: OperationalEndpoint, entry: Entry, *,
     """Puts `new` in the place of `old`. False where somebody else did so meanwhile. What deliveries taught is left as
     it is, for the delivery function may be writing it, or is forgotten."""
     table, item = tables.OperationalEndpoint, _to_item(new)
-    kept = {"operational_endpoint_id", *_TAUGHT}
+    kept = {"operational_endpoint_id", *_TAUGHT, *_NOTICES}
     written = {name: attribute for name, attribute in item.get_attributes().items() if name not in kept}
     actions: list[Action] = [
         attribute.remove() if getattr(item, name) is None else attribute.set(getattr(item, name))
@@ -107,6 +108,7 @@ def replace(old: OperationalEndpoint, new: OperationalEndpoint, entry: Entry, *,
     ]
     if forgets:
         actions += [table.failing_since.remove(), table.has_succeeded.set(False)]
+        actions += [table.disabled_notice_at.remove(), table.exhausted_notice_at.remove()]
     return writes.update_if(
         table.updated_at == old.updated_at,
         table(new.operational_endpoint_id),
@@ -129,8 +131,8 @@ def delete(endpoint: OperationalEndpoint, entry: Entry) -> bool:
 
 
 def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool = False) -> bool:
-    """Switches it off for `reason`; `while_failing`: unless a delivery has succeeded meanwhile. False where it is gone,
-    off already, or another one by now."""
+    """Switches it off for `reason`, of which a notice is owed then; `while_failing`: unless a delivery has succeeded
+    meanwhile. False where it is gone, off already, or another one by now."""
     table, found = tables.OperationalEndpoint, find(endpoint.operational_endpoint_id)
     if found is None or not found.is_enabled or found.url != endpoint.url:
         return False
@@ -150,6 +152,7 @@ def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool =
         table.is_enabled.set(False),
         table.disabled_reason.set(reason),
         table.updated_at.set(off.updated_at),
+        table.disabled_notice_at.set(times.to_text(times.now())),
     ]
     item = table(found.operational_endpoint_id)
     return writes.update_if(is_as_found, item, *actions, beside=audit.items(entry))

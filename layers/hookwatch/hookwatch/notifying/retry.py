@@ -122,7 +122,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The last attempt was final: nothing is left to do."""
+    """The last attempt was final: nothing is left to post. `status` and `outcome` are how it ended."""
+
+    status: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +134,15 @@ class LastAttempt:
 
     number: int
     next_attempt_at: datetime | None
+    status: str = ""
+    outcome: str = ""
 
 
 def next_step(last: LastAttempt | None, now: datetime) -> Post | Wait | Settled:
     if last is None:
         return Post(1)
     if last.next_attempt_at is None:
-        return Settled()
+        return Settled(last.status, last.outcome)
     if last.next_attempt_at > now:
         return Wait(last.next_attempt_at - now)
     return Post(last.number + 1)

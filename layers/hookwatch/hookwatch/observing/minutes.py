@@ -11,7 +11,7 @@ _KEPT_DAYS = 1
 
 def count(application_id: str, attempts: int, now: datetime) -> None:
     """Adds to the attempts reported in this minute: one write for each request."""
-    table = tables.ApplicationMinute
+    table = tables.ApplicationTraffic
     item = item_of(times.minute_of(now))
     table(application_id, item).update(
         actions=[

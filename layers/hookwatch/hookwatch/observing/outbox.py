@@ -3,7 +3,9 @@
 import random
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from msgspec.structs import replace
 from pynamodb.connection import Connection
@@ -20,6 +22,7 @@ from hookwatch.observing.signals import Report
 from hookwatch.observing.stats import Rows
 from hookwatch.operational_events import Events
 
+_T = TypeVar("_T")
 _TRIES = 8
 _FIRST_PAUSE = timedelta(milliseconds=25)
 _ITEMS_AT_MOST = 100  # of a transaction (DynamoDB)
@@ -43,6 +46,14 @@ class _Outrun(PynamoDBException):
         self.existing = existing
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The events that a call has stored, and those of its messages that had been counted before it."""
+
+    events: Events
+    repeated: tuple[Message, ...]
+
+
 class Outbox:
     def __init__(self, policies: Policies, *, event_retention_days: int, stats_retention_days: int) -> None:
         self._policies = policies
@@ -50,11 +61,10 @@ class Outbox:
         self._stats_retention_days = stats_retention_days
         self._connection = Connection(**tables.TIMEOUTS)
 
-    def count(self, messages: list[Message], receiving: Receiving) -> Events:
+    def count(self, messages: list[Message], receiving: Receiving) -> Counted:
         """Folds messages of one monitored endpoint into its record, and stores what there is to say.
 
-        `messages` are all that were handed out together so far, in order; what was counted already is left out. The
-        events are those that this call stored.
+        `messages` are all that were handed out together so far, in order; what was counted already is left out.
 
         Raises:
             pynamodb.exceptions.PynamoDBException: nothing was written.
@@ -65,22 +75,24 @@ class Outbox:
         """Lets time pass for an endpoint in an incident, as `count` does for messages."""
         return _again_and_again(lambda told: self._try_tick(application_id, endpoint_id, now, told))
 
-    def _try_count(self, messages: list[Message], receiving: Receiving, told: dict[str, bool]) -> Events:
+    def _try_count(self, messages: list[Message], receiving: Receiving, told: dict[str, bool]) -> Counted:
         application_id = messages[0].report.application_id
         record, policy = records.read(application_id, messages[0].report.endpoint_id), self._policies.of(application_id)
+        repeated = tuple(message for message in messages if record.counted.has(message))
         fresh = [message for message in messages if not record.counted.has(message)]
         if not fresh:
-            return ()
+            return Counted((), repeated)
         reports = [message.report for message in fresh]
         health, events = incidents.fold(record.health, reports, told | _announced(application_id, reports), policy)
         hour, rows = stats.count(record.hour, reports)
         if 1 + len(events) + len(rows) > _ITEMS_AT_MOST and len(fresh) > 1:
             half = len(messages) - len(fresh) // 2  # too many for one transaction: one half after the other
-            return self.count(messages[:half], receiving) + self.count(messages, receiving)
+            halves = self.count(messages[:half], receiving), self.count(messages, receiving)
+            return Counted(halves[0].events + halves[1].events, repeated)
         counted = record.counted.plus(messages, times.now(), receiving)
         due_at = _earlier(record.due_at, escalation.due_at(health, policy))
         record = replace(record, health=health, counted=counted, hour=hour, due_at=due_at)
-        return self._write(record, events, rows)
+        return Counted(self._write(record, events, rows), repeated)
 
     def _try_tick(self, application_id: str, endpoint_id: str, now: datetime, told: dict[str, bool]) -> Events:
         record, policy = records.read(application_id, endpoint_id), self._policies.of(application_id)
@@ -140,7 +152,7 @@ def _earlier(known: datetime | None, due_at: datetime | None) -> datetime | None
     return due_at if known is None or due_at is None else min(known, due_at)
 
 
-def _again_and_again(attempt: Callable[[dict[str, bool]], Events]) -> Events:
+def _again_and_again(attempt: Callable[[dict[str, bool]], _T]) -> _T:
     """Until nobody outruns it, with longer and longer pauses of which each writer draws its own.
 
     `attempt` gets the ids of the events that were found to exist, so that a fold neither says nor counts them again.

@@ -96,6 +96,11 @@ class Merging:
             merged.append(message)
         return [*counted, *merged]
 
+    def signals_repeated(self, repeated: Iterable[Message]) -> int:
+        """How many signals `repeated` carry, but for what this batch itself has counted."""
+        own = {message.message_id for messages in self._counted.values() for message in messages}
+        return sum(len(message.report.signals) for message in repeated if message.message_id not in own)
+
     def counted(self, messages: list[Message]) -> None:
         self._counted[messages[0].report.group_id] = messages
 
