@@ -1,8 +1,10 @@
-"""`python -m hookwatch.operating redrive|reemit|logs`: see docs/operations.md."""
+"""`python -m hookwatch.operating redrive|reemit|logs|smoke`: see docs/operations.md."""
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,6 +12,7 @@ from hookwatch.operating.deployment import Deployment, NotFound
 from hookwatch.operating.logs import follow
 from hookwatch.operating.redriving import SOURCES, redrive
 from hookwatch.operating.reemitting import reemit
+from hookwatch.operating.smoking import Failed, Smoke
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +28,8 @@ def main(arguments: list[str]) -> int:
     reemitting.add_argument("--dry-run", action="store_true", help="count only")
     following = commands.add_parser("logs", help="follow what the functions log")
     following.add_argument("--minutes", type=float, default=5, help="so far back it begins")
+    smoking = commands.add_parser("smoke", help="prove the main job, once, and leave nothing")
+    smoking.add_argument("--seconds", type=float, default=30, help="so long a step may wait")
     asked = parser.parse_args(arguments)
     try:
         deployment = Deployment.named(asked.stack)
@@ -34,9 +39,14 @@ def main(arguments: list[str]) -> int:
         if asked.command == "logs":
             for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
                 print(line, flush=True)
+        if asked.command == "smoke":
+            key = os.environ.get("HOOKWATCH_API_KEY") or deployment.admin_key()
+            Smoke(deployment.api_url, key, partial(print, flush=True), asked.seconds).run()
+            print("Hookwatch works.")
+            return 0
         request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
         counts = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
-    except (BotoCoreError, ClientError, NotFound, RuntimeError) as error:
+    except (BotoCoreError, ClientError, Failed, NotFound, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # how one stops to follow
