@@ -1,4 +1,4 @@
-"""`python -m hookwatch.operating redrive|reemit|logs|smoke`: see docs/operations.md."""
+"""`python -m hookwatch.operating redrive|reemit|restore|logs|smoke`: see docs/operations.md."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ from hookwatch.operating.deployment import Deployment, NotFound
 from hookwatch.operating.logs import follow
 from hookwatch.operating.redriving import SOURCES, redrive
 from hookwatch.operating.reemitting import reemit
+from hookwatch.operating.restoring import TABLES, NotAlike, restore
 from hookwatch.operating.smoking import Failed, Smoke
 
 
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> int:
     reemitting.add_argument("--until", type=moment)
     reemitting.add_argument("--application-id")
     reemitting.add_argument("--dry-run", action="store_true", help="count only")
+    restoring = commands.add_parser("restore", help="copy what a restored table has into the stack's own")
+    restoring.add_argument("table", choices=TABLES)
+    restoring.add_argument("restored", help="the name of the restored table")
+    restoring.add_argument("--overwrite", action="store_true", help="also what the stack's table has")
     following = commands.add_parser("logs", help="follow what the functions log")
     following.add_argument("--minutes", type=float, default=5, help="so far back it begins")
     smoking = commands.add_parser("smoke", help="prove the main job, once, and leave nothing")
@@ -35,6 +40,10 @@ def main(arguments: list[str]) -> int:
         deployment = Deployment.named(asked.stack)
         if asked.command == "redrive":
             print(f"{redrive(deployment, asked.queue, progress)} messages taken back from {asked.queue}")
+            return 0
+        if asked.command == "restore":
+            copied, left = restore(deployment, asked.table, asked.restored, progress, overwrite=asked.overwrite)
+            print(f"{copied} items copied to {asked.table}, {left} left as they are there")
             return 0
         if asked.command == "logs":
             for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
@@ -46,7 +55,7 @@ def main(arguments: list[str]) -> int:
             return 0
         request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
         counts = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
-    except (BotoCoreError, ClientError, Failed, NotFound, RuntimeError) as error:
+    except (BotoCoreError, ClientError, Failed, NotAlike, NotFound, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # how one stops to follow
