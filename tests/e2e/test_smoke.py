@@ -17,6 +17,7 @@ from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.world import delete
 
+SMOKE = (sys.executable, "-m", "hookwatch.operating", "smoke")
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -30,7 +31,7 @@ def directory(stack: Stack, tmp_path: Path) -> Path:
 
 def smoke(directory: Path, *arguments: str, **environment: str) -> Finished:
     return subprocess.run(
-        [sys.executable, "-m", "hookwatch.operating", "smoke", *arguments],
+        [*SMOKE, *arguments],
         cwd=directory,
         env=os.environ | environment,
         check=False,
@@ -40,9 +41,9 @@ def smoke(directory: Path, *arguments: str, **environment: str) -> Finished:
     )
 
 
-def application_of(done: Finished) -> str:
-    found = re.search(r"smoke-[0-9a-f]{12}", done.stdout)
-    assert found, done
+def application_in(shown: str) -> str:
+    found = re.search(r"smoke-[0-9a-f]{12}", shown)
+    assert found, shown
     return found[0]
 
 
@@ -63,7 +64,7 @@ def test_it_passes_and_leaves_nothing(stack: Stack, api: Api, directory: Path) -
     assert steps == ["health", "key", "receiver", "signal", "event", "statistics", "delivery"]
     assert "verified by the source (202), at attempt 1" in done.stdout
     assert stack.api_key not in done.stdout
-    application_id = application_of(done)
+    application_id = application_in(done.stdout)
     assert not {"OperationalEndpoint", "Source"} & set(left(stack, application_id))
     delete(stack, api, application_id)  # what smoke has asked for, only sooner
     [deletion] = left(stack, application_id).pop("Application")
@@ -80,7 +81,21 @@ def test_where_nothing_is_delivered_it_says_so_and_cleans_up(stack: Stack, direc
         r"FAILED  delivery, after \d+\.\d s: no attempt was made\. Look at Emitter and Delivery", done.stderr
     )
     assert len(done.stderr.splitlines()) == 1
-    assert not {"OperationalEndpoint", "Source"} & set(left(stack, application_of(done)))
+    assert not {"OperationalEndpoint", "Source"} & set(left(stack, application_in(done.stdout)))
+
+
+def test_stopped_half_way_it_cleans_up_too(stack: Stack, directory: Path) -> None:
+    with (
+        stopped(stack, "DeliverySource"),
+        stopped(stack, "RetrySource"),
+        subprocess.Popen(SMOKE, cwd=directory, stdout=subprocess.PIPE, text=True) as running,
+    ):
+        assert running.stdout
+        shown = [next(running.stdout) for _ in range(6)]
+        running.terminate()
+        assert running.wait(timeout=60) == 130
+    assert "statistics" in shown[-1]
+    assert not {"OperationalEndpoint", "Source"} & set(left(stack, application_in("".join(shown))))
 
 
 def test_with_a_key_that_is_none_nothing_is_made(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
             for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
                 print(line, flush=True)
         if asked.command == "smoke":
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up then too
             key = os.environ.get("HOOKWATCH_API_KEY") or deployment.admin_key()
             Smoke(deployment.api_url, key, partial(print, flush=True), asked.seconds).run()
             print("Hookwatch works.")
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
     except (BotoCoreError, ClientError, Failed, NotAlike, NotFound, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # how one stops to follow
+    except KeyboardInterrupt:  # how one stops it
         return 130
     print(
         f"{counts['events']} events looked at, {counts['deliveries']} deliveries "
