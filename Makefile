@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 OPERATE = $(BIN)/python -m hookwatch.operating $(if $(STACK),--stack "$(STACK)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format openapi unit integration e2e fuzz sam-local bench up down logs reemit redrive deploy lock clean
+.PHONY: help demo test check format openapi unit integration e2e fuzz sam-local bench up down smoke logs reemit redrive restore deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ up: .venv/ready ## Starts the local cloud with the application deployed, and lea
 down: .venv/ready ## Stops it
 	@$(BIN)/python -m tests.local_cloud down
 
+smoke: .venv/ready ## Proves the main job on a deployed stack, and leaves nothing: [STACK=…] [SECONDS=30]
+	@$(OPERATE) smoke $(if $(SECONDS),--seconds "$(SECONDS)")
+
 reemit: .venv/ready ## Queues what the emitter could not: SINCE=2026-11-24T06:00:00Z [UNTIL=…] [APPLICATION=…] [DRY_RUN=1] [STACK=…]
 	@$(OPERATE) reemit --since "$(SINCE)" $(if $(UNTIL),--until "$(UNTIL)") $(if $(APPLICATION),--application-id "$(APPLICATION)") \
 		$(if $(DRY_RUN),--dry-run)
@@ -66,6 +69,9 @@ logs: .venv/ready ## Follows what the functions log, a line for each decision: [
 
 redrive: .venv/ready ## Takes a dead-letter queue's messages back: QUEUE=RetriesDeadLetters [STACK=…]
 	@$(OPERATE) redrive "$(QUEUE)"
+
+restore: .venv/ready ## Copies what a restored table has into the stack's own: TABLE=OperationalEndpoint FROM=… [OVERWRITE=1] [STACK=…]
+	@$(OPERATE) restore "$(TABLE)" "$(FROM)" $(if $(OVERWRITE),--overwrite)
 
 deploy: .venv/ready ## Builds for AWS and deploys, asking for what it needs
 	$(BIN)/sam build && $(BIN)/sam deploy --guided

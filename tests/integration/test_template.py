@@ -12,6 +12,18 @@ from tests.sam_local.answers import CHECKS
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 DEAD_LETTERS = ("SignalsDeadLetters", "DeliveriesDeadLetters", "RetriesDeadLetters", "EmitterFailures")
+# The managed policy AWSLambdaVPCAccessExecutionRole, version 3.
+VPC_ACCESS = (
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
 FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if (path / "app.py").exists())
 
 
@@ -41,7 +53,8 @@ def test_no_function_may_do_what_it_need_not() -> None:
             actions = actions_of(statement)
             assert not any(action.endswith(":*") for action in actions), name
             # The only action here for which AWS knows no resource.
-            assert statement["Resource"] != "*" or actions == ["dynamodb:ListStreams"], name
+            is_allowed = statement["Effect"] == "Allow"
+            assert not is_allowed or statement["Resource"] != "*" or actions == ["dynamodb:ListStreams"], name
 
 
 def test_only_who_needs_a_secret_may_read_it() -> None:
@@ -69,6 +82,26 @@ def test_only_who_needs_a_secret_may_read_it() -> None:
 
 def actions_of(statement: dict[str, Any]) -> list[str]:
     return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+
+
+def test_delivery_alone_may_stand_in_a_vpc_and_its_own_code_may_not_touch_the_network() -> None:
+    """SAM lets it with the managed policy AWSLambdaVPCAccessExecutionRole, which Lambda needs and the code does not."""
+    functions = of_type("AWS::Serverless::Function")
+    assert [name for name, properties in functions.items() if "VpcConfig" in properties] == ["Delivery"]
+    inside = {"SubnetIds": {"Ref": "VpcSubnetIds"}, "SecurityGroupIds": {"Ref": "VpcSecurityGroupIds"}}
+    assert functions["Delivery"]["VpcConfig"] == {"Fn::If": ["HasVpc", inside, {"Ref": "AWS::NoValue"}]}
+    [denied] = [statement for statement in statements(functions["Delivery"]) if statement["Effect"] == "Deny"]
+    assert (denied["Resource"], list(denied["Condition"])) == ("*", ["ArnLike"])
+    assert list(denied["Condition"]["ArnLike"]) == ["lambda:SourceFunctionArn"]
+    assert {action for action in VPC_ACCESS if action.startswith("ec2:")} <= set(actions_of(denied))
+
+
+def test_a_parameter_that_is_empty_is_no_vpc() -> None:
+    for name in ("VpcSubnetIds", "VpcSecurityGroupIds"):
+        parameter = TEMPLATE["Parameters"][name]
+        assert (parameter["Type"], parameter["Default"]) == ("CommaDelimitedList", "")
+        assert re.fullmatch(parameter["AllowedPattern"], "")
+        assert name in str(TEMPLATE["Conditions"]["HasVpc"])
 
 
 def test_what_is_on_record_nobody_may_change_or_delete() -> None:

@@ -1,8 +1,11 @@
-"""`python -m hookwatch.operating redrive|reemit|logs`: see docs/operations.md."""
+"""`python -m hookwatch.operating redrive|reemit|restore|logs|smoke`: see docs/operations.md."""
 
 import argparse
+import os
+import signal
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,6 +13,8 @@ from hookwatch.operating.deployment import Deployment, NotFound
 from hookwatch.operating.logs import follow
 from hookwatch.operating.redriving import SOURCES, redrive
 from hookwatch.operating.reemitting import reemit
+from hookwatch.operating.restoring import TABLES, NotAlike, restore
+from hookwatch.operating.smoking import Failed, Smoke
 
 
 def main(arguments: list[str]) -> int:
@@ -23,23 +28,39 @@ def main(arguments: list[str]) -> int:
     reemitting.add_argument("--until", type=moment)
     reemitting.add_argument("--application-id")
     reemitting.add_argument("--dry-run", action="store_true", help="count only")
+    restoring = commands.add_parser("restore", help="copy what a restored table has into the stack's own")
+    restoring.add_argument("table", choices=TABLES)
+    restoring.add_argument("restored", help="the name of the restored table")
+    restoring.add_argument("--overwrite", action="store_true", help="also what the stack's table has")
     following = commands.add_parser("logs", help="follow what the functions log")
     following.add_argument("--minutes", type=float, default=5, help="so far back it begins")
+    smoking = commands.add_parser("smoke", help="prove the main job, once, and leave nothing")
+    smoking.add_argument("--seconds", type=float, default=30, help="so long a step may wait")
     asked = parser.parse_args(arguments)
     try:
         deployment = Deployment.named(asked.stack)
         if asked.command == "redrive":
             print(f"{redrive(deployment, asked.queue, progress)} messages taken back from {asked.queue}")
             return 0
+        if asked.command == "restore":
+            copied, left = restore(deployment, asked.table, asked.restored, progress, overwrite=asked.overwrite)
+            print(f"{copied} items copied to {asked.table}, {left} left as they are there")
+            return 0
         if asked.command == "logs":
             for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
                 print(line, flush=True)
+        if asked.command == "smoke":
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up then too
+            key = os.environ.get("HOOKWATCH_API_KEY") or deployment.admin_key()
+            Smoke(deployment.api_url, key, partial(print, flush=True), asked.seconds).run()
+            print("Hookwatch works.")
+            return 0
         request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
         counts = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
-    except (BotoCoreError, ClientError, NotFound, RuntimeError) as error:
+    except (BotoCoreError, ClientError, Failed, NotAlike, NotFound, RuntimeError) as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # how one stops to follow
+    except KeyboardInterrupt:  # how one stops it
         return 130
     print(
         f"{counts['events']} events looked at, {counts['deliveries']} deliveries "

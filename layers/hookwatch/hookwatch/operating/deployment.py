@@ -49,3 +49,18 @@ class Deployment:
             StackName=self._stack_name, LogicalResourceId=logical_id
         )
         return str(answer["StackResourceDetail"]["PhysicalResourceId"])
+
+    @property
+    def api_url(self) -> str:
+        """Ends in `/api/v1/operational_webhooks`."""
+        if self._endpoint_url:  # the local cloud serves an API under a path
+            base = f"{self._endpoint_url}/_aws/execute-api/{self.physical_id('RestApi')}/live/api/v1"
+        else:
+            [stack] = self.client("cloudformation").describe_stacks(StackName=self._stack_name)["Stacks"]
+            base = next(output["OutputValue"] for output in stack["Outputs"] if output["OutputKey"] == "ApiUrl")
+        return f"{base}/operational_webhooks"
+
+    def admin_key(self) -> str:
+        """The first one, for whom AWS lets read its secret."""
+        answer = self.client("secretsmanager").get_secret_value(SecretId=self.physical_id("AdminKey"))
+        return f"hwk_admin_{answer['SecretString']}"
