@@ -171,6 +171,7 @@ def _local_parameters() -> list[str]:
         "EndpointCacheSeconds=1",
         "ErasureSettlesSeconds=1",
         "TableDeletionPolicy=Delete",
+        "AlarmsApplication=operations",
         # The local cloud compares a parameter's text with a number (ministack 1.5.33), so no limit is set.
         "ObserverConcurrency=0",
         "DeliveryConcurrency=0",

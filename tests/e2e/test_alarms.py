@@ -1,0 +1,151 @@
+"""CloudWatch's alarms and the heartbeat, on the deployed stack. The local cloud raises no events of alarms itself, and
+PutEvents takes none of aws.*, as on AWS: so the function is invoked as EventBridge invokes it, without waiting."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from hookwatch.operating.deployment import Deployment
+from hookwatch.operating.redriving import redrive
+from tests.e2e.test_notifying import attempts, depth, passes, take_all
+from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, types, unique
+from tests.local_cloud.api import Api
+from tests.local_cloud.cloud import Stack
+from tests.local_cloud.receiver import Receiver
+from tests.unit.test_alarms import SAMPLES, changed
+
+OPERATIONS = "operations"  # as the parameter AlarmsApplication of the local cloud names it
+
+
+def deployment(stack: Stack) -> Deployment:
+    return Deployment(stack.stack_name, stack.endpoint_url, stack.region)
+
+
+def invoke(stack: Stack, function: str, event: dict[str, Any], invocation_type: str) -> None:
+    name = deployment(stack).physical_id(function)
+    answer = stack.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event), InvocationType=invocation_type)
+    assert "FunctionError" not in answer, answer["Payload"].read()
+
+
+def hand_over(stack: Stack, event: dict[str, Any]) -> None:
+    invoke(stack, "Alarms", event, "Event")
+
+
+def fresh(name: str, state: str = "ALARM") -> dict[str, Any]:
+    """A state change of now, of an alarm of its own."""
+    told = {**SAMPLES[name]["detail"]["state"], "value": state, "timestamp": text(datetime.now(UTC))}
+    arn = f"arn:aws:cloudwatch:eu-central-1:123456789012:alarm:{unique('shop')}"
+    return changed({**SAMPLES[name], "id": unique("change"), "resources": [arn]}, state=told)
+
+
+def test_an_alarm_arrives_verified_and_ends_under_its_key_and_one_of_hookwatchs_own_does_not(
+    api: Api, stack: Stack
+) -> None:
+    opens = fresh("single metric")
+    closes = {**fresh("single metric", "OK"), "resources": opens["resources"]}
+    signals = stack.queues["Signals"].rpartition("/")[2]
+    own = {"namespace": "AWS/SQS", "name": "ApproximateAgeOfOldestMessage", "dimensions": {"QueueName": signals}}
+    metrics = [{"id": "m1", "metricStat": {"metric": own, "period": 60, "stat": "Maximum"}, "returnData": True}]
+    with Receiver() as receiver:
+        register(api, receiver, OPERATIONS, filter_types=["alarm.state_changed"])
+        hand_over(stack, changed(fresh("single metric"), configuration={"metrics": metrics}))
+        for _ in range(2):
+            hand_over(stack, opens)
+        assert receiver.wait_until(lambda: len(receiver.receipts) == 1, ARRIVES_WITHIN)
+        hand_over(stack, closes)
+        assert receiver.wait_until(lambda: len(receiver.receipts) == 2, ARRIVES_WITHIN)
+        passes(1)
+        assert [receipt.is_verified for receipt in receiver.receipts] == [True, True]
+    opened, closed = (receipt.data for receipt in receiver.receipts)
+    assert (opened["severity"], closed["severity"]) == ("critical", "info")
+    assert opened["dedup_key"] == closed["dedup_key"]
+    assert opened["sequence"] < closed["sequence"]
+    assert opened["metrics"][0]["dimensions"] == {"QueueName": "shop-orders"}
+
+
+def test_our_own_alarms_are_known_by_the_names_that_cloudformation_gave_them(api: Api, stack: Stack) -> None:
+    """The names are those of the stack as it is deployed, not ones that a test made up."""
+    names = [
+        *(deployment(stack).physical_id(name) for name in ("Alarms", "Ingest", "Eraser")),
+        *(url.rpartition("/")[2] for url in stack.queues.values()),
+        *stack.tables.values(),
+    ]
+    alarm = deployment(stack).physical_id("AlarmsErrorsAlarm")
+    configurations: list[dict[str, Any]] = [{"alarmRule": f"OK(x) AND ALARM({alarm})"}]
+    for name in names:
+        metric = {"namespace": "AWS/Any", "name": "x", "dimensions": {"Name": name}}
+        configurations.append({"metrics": [{"metricStat": {"metric": metric}}]})
+    before = len(api.get("/events", application_id=OPERATIONS, limit=100).json()["data"])
+    for configuration in configurations:
+        event = changed(fresh("single metric"), configuration=configuration)
+        invoke(stack, "Alarms", event, "RequestResponse")
+    assert len(api.get("/events", application_id=OPERATIONS, limit=100).json()["data"]) == before
+
+
+def test_eventbridge_hands_over_what_the_rule_names_and_may_invoke_the_function(stack: Stack) -> None:
+    events, function = stack.client("events"), deployment(stack).physical_id("Alarms")
+    rule = events.describe_rule(Name=deployment(stack).physical_id("AlarmStateChanges"))
+    [target] = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert target["Arn"].endswith(f":function:{function}")
+    for sample in SAMPLES.values():
+        assert events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(sample))["Result"]
+    other = {**SAMPLES["composite"], "detail-type": "CloudWatch Alarm Configuration Change"}
+    assert not events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(other))["Result"]
+    policy = json.loads(stack.client("lambda").get_policy(FunctionName=function)["Policy"])
+    allowed = [each for each in policy["Statement"] if each["Principal"] == {"Service": "events.amazonaws.com"}]
+    assert [each["Condition"]["ArnLike"]["AWS:SourceArn"] for each in allowed] == [rule["Arn"]]
+
+
+def test_what_cannot_be_told_is_put_aside_and_redriven(api: Api, stack: Stack) -> None:
+    take_all(stack, "AlarmsFailures")
+    broken = {**SAMPLES["composite"], "id": unique("change"), "detail": {}}
+    hand_over(stack, broken)
+    assert eventually(lambda: depth(stack, "AlarmsFailures") == 1)
+    left: list[str] = []
+    assert redrive(deployment(stack), "AlarmsFailures", left.append) == 0  # it is as broken as before, and is left
+    assert broken["id"] in left[0]
+    assert "left: " in left[0]
+    good = fresh("composite")
+    body = json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": good})
+    stack.client("sqs").send_message(QueueUrl=stack.queues["AlarmsFailures"], MessageBody=body)
+    assert redrive(deployment(stack), "AlarmsFailures", left.append) == 1
+    told = api.get("/events", application_id=OPERATIONS, type="alarm.state_changed", limit=100).json()["data"]
+    assert good["resources"][0] in [event["data"]["alarm_arn"] for event in told]
+
+
+# ── the heartbeat ──
+
+
+@contextmanager
+def beating(stack: Stack, minutes: int) -> Iterator[None]:
+    """The sweeper has a rhythm meanwhile, which the local cloud's deployment has not."""
+    functions, name = stack.client("lambda"), deployment(stack).physical_id("Sweeper")
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    after = {**before, "HEARTBEAT_MINUTES": str(minutes)}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": after})
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def test_a_heartbeat_arrives_once_in_its_period_where_it_was_named_and_nowhere_else(api: Api, stack: Stack) -> None:
+    now = text(datetime.now(UTC))
+    with Receiver() as switch, Receiver() as others:
+        name = register(api, switch, "*", filter_types=["hookwatch.heartbeat"])
+        other = register(api, others, "*")
+        passes(1.5)  # the emitter remembers endpoints for a second
+        with beating(stack, 1440):
+            for _ in range(2):
+                invoke(stack, "Sweeper", {"time": now}, "RequestResponse")
+            assert switch.wait_until(lambda: bool(switch.receipts), ARRIVES_WITHIN)
+            passes(1)
+        assert types(switch) == ["hookwatch.heartbeat"]
+        assert switch.receipts[0].is_verified
+        assert switch.receipts[0].data["application_id"] == "*"
+        assert eventually(lambda: bool(attempts(api, name, status="delivered")))
+        assert "hookwatch.heartbeat" not in types(others)
+        for each in (name, other):
+            assert api.delete(f"/{each}").status_code == 204
