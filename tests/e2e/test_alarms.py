@@ -4,7 +4,7 @@ PutEvents takes none of aws.*, as on AWS: so the function is invoked as EventBri
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hookwatch.operating.deployment import Deployment
@@ -33,27 +33,27 @@ def hand_over(stack: Stack, event: dict[str, Any]) -> None:
     invoke(stack, "Alarms", event, "Event")
 
 
-def fresh(name: str, state: str = "ALARM") -> dict[str, Any]:
-    """A state change of now, of an alarm of its own."""
-    told = {**SAMPLES[name]["detail"]["state"], "value": state, "timestamp": text(datetime.now(UTC))}
+def fresh(name: str, state: str = "ALARM", after: timedelta = timedelta()) -> dict[str, Any]:
+    """A state change of now, or some time after, of an alarm of its own."""
+    begun = {**SAMPLES[name]["detail"]["state"], "value": state, "timestamp": text(datetime.now(UTC) + after)}
     arn = f"arn:aws:cloudwatch:eu-central-1:123456789012:alarm:{unique('shop')}"
-    return changed({**SAMPLES[name], "id": unique("change"), "resources": [arn]}, state=told)
+    return changed({**SAMPLES[name], "id": unique("change"), "resources": [arn]}, state=begun)
 
 
-def test_an_alarm_arrives_verified_and_ends_under_its_key_and_one_of_hookwatchs_own_does_not(
-    api: Api, stack: Stack
-) -> None:
+def told(api: Api) -> set[str]:
+    """The ARNs of alarms that were told."""
+    page = api.get("/events", application_id=OPERATIONS, type="alarm.state_changed", limit=100).json()
+    return {event["data"]["alarm_arn"] for event in page["data"]}
+
+
+def test_an_alarm_arrives_verified_once_and_ends_under_its_key(api: Api, stack: Stack) -> None:
     opens = fresh("single metric")
-    closes = {**fresh("single metric", "OK"), "resources": opens["resources"]}
-    signals = stack.queues["Signals"].rpartition("/")[2]
-    own = {"namespace": "AWS/SQS", "name": "ApproximateAgeOfOldestMessage", "dimensions": {"QueueName": signals}}
-    metrics = [{"id": "m1", "metricStat": {"metric": own, "period": 60, "stat": "Maximum"}, "returnData": True}]
+    closes = {**fresh("single metric", "OK", after=timedelta(seconds=5)), "resources": opens["resources"]}
     with Receiver() as receiver:
         register(api, receiver, OPERATIONS, filter_types=["alarm.state_changed"])
-        hand_over(stack, changed(fresh("single metric"), configuration={"metrics": metrics}))
-        for _ in range(2):
-            hand_over(stack, opens)
+        hand_over(stack, opens)
         assert receiver.wait_until(lambda: len(receiver.receipts) == 1, ARRIVES_WITHIN)
+        hand_over(stack, opens)
         hand_over(stack, closes)
         assert receiver.wait_until(lambda: len(receiver.receipts) == 2, ARRIVES_WITHIN)
         passes(1)
@@ -65,23 +65,20 @@ def test_an_alarm_arrives_verified_and_ends_under_its_key_and_one_of_hookwatchs_
     assert opened["metrics"][0]["dimensions"] == {"QueueName": "shop-orders"}
 
 
-def test_our_own_alarms_are_known_by_the_names_that_cloudformation_gave_them(api: Api, stack: Stack) -> None:
-    """The names are those of the stack as it is deployed, not ones that a test made up."""
+def test_our_own_alarms_are_known_by_the_names_that_cloudformation_gave(api: Api, stack: Stack) -> None:
     names = [
-        *(deployment(stack).physical_id(name) for name in ("Alarms", "Ingest", "Eraser")),
-        *(url.rpartition("/")[2] for url in stack.queues.values()),
-        *stack.tables.values(),
+        *(deployment(stack).physical_id(name) for name in ("Alarms", "Ingest")),
+        stack.queues["Signals"].rpartition("/")[2],
+        stack.tables["OperationalEvent"],
     ]
-    alarm = deployment(stack).physical_id("AlarmsErrorsAlarm")
-    configurations: list[dict[str, Any]] = [{"alarmRule": f"OK(x) AND ALARM({alarm})"}]
-    for name in names:
-        metric = {"namespace": "AWS/Any", "name": "x", "dimensions": {"Name": name}}
-        configurations.append({"metrics": [{"metricStat": {"metric": metric}}]})
-    before = len(api.get("/events", application_id=OPERATIONS, limit=100).json()["data"])
-    for configuration in configurations:
-        event = changed(fresh("single metric"), configuration=configuration)
+    metrics = [{"metric": {"namespace": "AWS/Any", "name": "x", "dimensions": {"Name": name}}} for name in names]
+    rule = f"OK(x) AND ALARM({deployment(stack).physical_id('AlarmsErrorsAlarm')})"
+    others = [fresh("single metric")["resources"] for _ in range(len(names) + 1)]
+    configurations = [{"alarmRule": rule}, *({"metrics": [{"metricStat": metric}]} for metric in metrics)]
+    for configuration, resources in zip(configurations, others, strict=True):
+        event = {**changed(fresh("single metric"), configuration=configuration), "resources": resources}
         invoke(stack, "Alarms", event, "RequestResponse")
-    assert len(api.get("/events", application_id=OPERATIONS, limit=100).json()["data"]) == before
+    assert not {resources[0] for resources in others} & told(api)
 
 
 def test_eventbridge_hands_over_what_the_rule_names_and_may_invoke_the_function(stack: Stack) -> None:
@@ -100,19 +97,17 @@ def test_eventbridge_hands_over_what_the_rule_names_and_may_invoke_the_function(
 
 def test_what_cannot_be_told_is_put_aside_and_redriven(api: Api, stack: Stack) -> None:
     take_all(stack, "AlarmsFailures")
+    good, left = fresh("composite"), list[str]()
+    body = json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": good})
+    stack.client("sqs").send_message(QueueUrl=stack.queues["AlarmsFailures"], MessageBody=body)
+    assert redrive(deployment(stack), "AlarmsFailures", lambda _: None) == 1
+    assert good["resources"][0] in told(api)
     broken = {**SAMPLES["composite"], "id": unique("change"), "detail": {}}
     hand_over(stack, broken)
     assert eventually(lambda: depth(stack, "AlarmsFailures") == 1)
-    left: list[str] = []
     assert redrive(deployment(stack), "AlarmsFailures", left.append) == 0  # it is as broken as before, and is left
-    assert broken["id"] in left[0]
     assert "left: " in left[0]
-    good = fresh("composite")
-    body = json.dumps({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": good})
-    stack.client("sqs").send_message(QueueUrl=stack.queues["AlarmsFailures"], MessageBody=body)
-    assert redrive(deployment(stack), "AlarmsFailures", left.append) == 1
-    told = api.get("/events", application_id=OPERATIONS, type="alarm.state_changed", limit=100).json()["data"]
-    assert good["resources"][0] in [event["data"]["alarm_arn"] for event in told]
+    assert broken["id"] in left[0]
 
 
 # ── the heartbeat ──
