@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse
 
+from hookwatch.observing.alarms import Deployment, StateChange
 from tests.in_process.aws import ROOT
 from tests.sam_local.answers import CHECKS
 
@@ -183,11 +184,13 @@ def test_the_loop_guard_is_told_every_function_and_queue_and_the_topic() -> None
     assert tables == of_type("AWS::DynamoDB::Table").keys()
 
 
-def test_the_loop_guard_knows_our_alarms_by_what_their_logical_ids_end_in() -> None:
-    for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"):
-        for name, properties in of_type(kind).items():
-            assert name.endswith("Alarm")
-            assert "AlarmName" not in properties
+@pytest.mark.parametrize("kind", ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"])
+def test_the_loop_guard_knows_each_alarm_by_the_name_that_cloudformation_gives_it(kind: str) -> None:
+    guard = Deployment("hookwatch", "Hookwatch", frozenset())
+    change = json.loads((ROOT / "events" / "alarms.json").read_text())
+    for name in of_type(kind):
+        change["detail"]["alarmName"] = f"hookwatch-{name}-AbCdEfGhIjKl"
+        assert guard.owns(StateChange.from_event(change)), f"the logical id {name} does not end in Alarm"
 
 
 def test_alarms_come_in_only_where_an_application_is_named_for_them() -> None:

@@ -12,7 +12,7 @@ from tests.in_process.api import call
 from tests.in_process.aws import Aws
 from tests.in_process.signals import unique
 from tests.integration.test_metrics import Written, emitted
-from tests.unit.test_alarms import SAMPLES, changed
+from tests.unit.test_cloudwatch_alarms import SAMPLES, changed
 
 OPERATIONS = "operations"  # the application that the settings name
 
