@@ -3,10 +3,9 @@
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import tables, times
+from hookwatch import secrets_manager, tables, times
 from hookwatch.access import api_keys, keys
 from hookwatch.access.keys import Identity
 from hookwatch.settings import AuthorizerSettings
@@ -18,7 +17,7 @@ tables.connect(tables.ApiKey)
 def authenticate(header: str) -> Identity | None:
     match keys.parse(header):
         case (keys.ADMIN_KEY_ID, secret):
-            known = parameters.get_secret(settings.admin_key_secret, max_age=300)
+            known = secrets_manager.get(settings.admin_key_secret)
             return keys.ADMIN if keys.is_same(secret, known) else None
         case (key_id, secret):
             key = api_keys.find(key_id)

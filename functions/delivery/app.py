@@ -8,10 +8,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import tables, times
+from hookwatch import secrets_manager, tables, times
 from hookwatch.encryption import Encryption
 from hookwatch.erasing import deletions
 from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
@@ -158,7 +157,7 @@ def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> N
 
 
 def seal_keys(*, is_fresh: bool) -> SealKeys:
-    return SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300, force_fetch=is_fresh))
+    return SealKeys.from_json(secrets_manager.get(settings.seal_key_secret, is_fresh=is_fresh))
 
 
 @logger.inject_lambda_context

@@ -5,10 +5,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import event_items
+from hookwatch import event_items, secrets_manager
 from hookwatch.notifying.emission import MALFORMED, Emission, Owed
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.settings import EmitterSettings
@@ -32,7 +31,7 @@ def owed(image: dict[str, Any], keys: SealKeys) -> list[Owed]:
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """What can't be sent raises, and the stream hands out the batch again: delivery ids tell the copies. A record that
     can't be understood would do so for ever, so it goes to EMITTER FAILURES and the shard goes on."""
-    keys = SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300))
+    keys = SealKeys.from_json(secrets_manager.get(settings.seal_key_secret))
     all_owed: list[Owed] = []
     for record in event["Records"]:
         try:

@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import event_items, tables, times
+from hookwatch import event_items, secrets_manager, tables, times
 from hookwatch.notifying import attempts
 from hookwatch.notifying.emission import MALFORMED, Emission, Owed
 from hookwatch.notifying.signing import SealKeys
@@ -79,7 +78,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """`{"events", "deliveries", "failed", "cursor"}`: how many were looked at, queued, and could not be told; a cursor
     where there is more."""
     request, now = msgspec.convert(event, Request), times.now().timestamp()
-    keys = SealKeys.from_json(parameters.get_secret(settings.seal_key_secret, max_age=300))
+    keys = SealKeys.from_json(secrets_manager.get(settings.seal_key_secret))
     cursor, counts = request.cursor, Counts()
     while True:
         items, cursor = page(request, cursor)

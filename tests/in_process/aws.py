@@ -13,10 +13,11 @@ from types import ModuleType
 from typing import Any, Self
 
 import boto3
-from aws_lambda_powertools.utilities import parameters
 from moto.dynamodb.models import dynamodb_backends
 from moto.server import ThreadedMotoServer
 from samcli.yamlhelper import yaml_parse
+
+from hookwatch import secrets_manager
 
 ROOT = Path(__file__).parents[2]
 ADMIN_SECRET = "A" * 43
@@ -110,7 +111,7 @@ class Aws:
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": current, "previous": previous}))
         yield
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
-        parameters.clear_caches()
+        secrets_manager.provider.cache_clear()
 
     def sample(self, name: str) -> dict[str, Any]:
         """`events/<name>.json`."""

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from hookwatch import aws
+
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
@@ -19,7 +21,7 @@ class Encryption:
 
     def __init__(self, key_arn: str) -> None:
         self._key_arn = key_arn
-        self._kms: KMSClient = boto3.client("kms")
+        self._kms: KMSClient = boto3.client("kms", config=aws.CONFIG)
 
     def encrypt(self, plaintext: bytes, **context: str) -> list[bytes]:
         """The ciphertexts of `plaintext`, one for every 4,096 bytes of it."""

@@ -15,10 +15,15 @@ from pynamodb.connection import Connection
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
+from hookwatch import aws
 from hookwatch.settings import environment
 
-# A hung call must end, and be answered as an error, well before the function's own 30 s.
-TIMEOUTS: dict[str, Any] = {"connect_timeout_seconds": 3, "read_timeout_seconds": 5, "max_retry_attempts": 3}
+# As `aws.CONFIG`, in PynamoDB's words.
+TIMEOUTS: dict[str, Any] = {
+    "connect_timeout_seconds": aws.CONNECT_TIMEOUT,
+    "read_timeout_seconds": aws.READ_TIMEOUT,
+    "max_retry_attempts": aws.ATTEMPTS - 1,
+}
 
 
 class _Table:

@@ -24,7 +24,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyValidationError,
 )
 
-from hookwatch import errors, times
+from hookwatch import aws, errors, times
 from hookwatch.access import roles
 from hookwatch.api import answer, identity_of
 from hookwatch.settings import environment
@@ -45,7 +45,7 @@ class Idempotency:
 
     def __init__(self, refills: Mapping[str, Refill] | None = None) -> None:
         self._refills = refills or {}
-        self._store = DynamoDBPersistenceLayer(environment("IDEMPOTENCY_TABLE"))
+        self._store = DynamoDBPersistenceLayer(environment("IDEMPOTENCY_TABLE"), boto_config=aws.CONFIG)
 
     def middleware(self, app: APIGatewayRestResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
         request, route = app.current_event, app.request.route

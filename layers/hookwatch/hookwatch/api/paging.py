@@ -10,13 +10,12 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pynamodb.models import Model
 from pynamodb.pagination import ResultIterator
 from typing_extensions import TypedDict  # Pydantic reads Python's own from 3.12 on
 
-from hookwatch import errors, times
+from hookwatch import errors, secrets_manager, times
 from hookwatch.api import identity_of
 from hookwatch.settings import ApiSettings
 
@@ -106,5 +105,5 @@ def _seal(request: APIGatewayProxyEvent, values: Sequence[str]) -> str:
     """Over who asks, and for what: a cursor goes on with its own list, and for its own key."""
     query = {name: value for name, value in request.query_string_parameters.items() if name not in ("cursor", "limit")}
     parts = msgspec.json.encode([identity_of(request).key_id, request.path.rstrip("/"), sorted(query.items()), values])
-    key = parameters.get_secret(settings.cursor_key_secret, max_age=300)
+    key = secrets_manager.get(settings.cursor_key_secret)
     return hmac.new(key.encode(), parts, hashlib.sha256).hexdigest()[:32]

@@ -18,7 +18,7 @@ import msgspec
 from aws_lambda_powertools import Logger
 from msgspec.structs import replace
 
-from hookwatch import times
+from hookwatch import aws, times
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import HEARTBEAT, TEST
@@ -131,7 +131,7 @@ class Outbox:
         self._deliveries_url = deliveries_url
         self._retries_url = retries_url
         self._failures_url = failures_url
-        self._sqs: SQSClient = boto3.client("sqs")
+        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
         self._threads = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="outbox")
 
     def put(self, first: Iterable[Delivery], later: Iterable[Delivery]) -> None:
@@ -227,7 +227,7 @@ class Messages:
     def __init__(self, retries_url: str, dead_letters_url: str) -> None:
         self._retries_url = retries_url
         self._dead_letters_url = dead_letters_url
-        self._sqs: SQSClient = boto3.client("sqs")
+        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
         self._threads = ThreadPoolExecutor(_BATCH_MESSAGES, thread_name_prefix="delivery")
 
     def take(self, event: dict[str, Any], seal_keys: Callable[..., SealKeys]) -> tuple[list[Message], int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from hookwatch import errors
+from hookwatch import aws, errors
 from hookwatch.observing.counting import Message
 from hookwatch.observing.signals import Report
 
@@ -24,7 +24,7 @@ _BATCH_BYTES = 250_000  # SQS takes 1 MiB; older regions 256 KiB
 class SignalsQueue:
     def __init__(self, queue_url: str) -> None:
         self._url = queue_url
-        self._sqs: SQSClient = boto3.client("sqs")
+        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
 
     def put(self, reports: Iterable[Report]) -> None:
         """All of them, durably.
