@@ -1,5 +1,5 @@
-"""CloudWatch's alarms, told by the deployed stack. The local cloud raises no events of alarms, and PutEvents takes none of
-aws.*, as on AWS: so the function is invoked as EventBridge invokes it, without waiting."""
+"""CloudWatch's alarms, told by the deployed stack. The local cloud raises no events of alarms, and PutEvents takes none
+of aws.*, as on AWS: so the function is invoked as EventBridge invokes it, without waiting."""
 
 import json
 from datetime import UTC, datetime, timedelta
