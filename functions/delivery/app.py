@@ -22,14 +22,15 @@ from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
 from hookwatch.notifying.receivers import IsDead
-from hookwatch.notifying.retry import Blocked, Outcome, Post, RetryLater, Schedule, Settled, Wait
+from hookwatch.notifying.retry import Blocked, GiveUp, Outcome, Post, RetryLater, Schedule, Settled, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import TEST
+from hookwatch.operational_events import HEARTBEAT, TEST
 from hookwatch.settings import DeliverySettings
 
 logger, metrics, settings = Logger(), Metrics(), DeliverySettings.from_environment()
-schedule, dead_after = Schedule(settings.retry_schedule), timedelta(days=settings.disables_after_days)
+schedule, once = Schedule(settings.retry_schedule), Schedule(())
+dead_after = timedelta(days=settings.disables_after_days)
 messages = Messages(settings.retries_queue_url, settings.deliveries_dead_letters_queue_url)
 sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
@@ -53,6 +54,8 @@ def deliver(message: Message) -> None:
             notify(delivery, status, outcome)  # whoever settled it may have been killed before
         case Wait(delay):
             message.come_back_after(delay)
+        case Post(number) if delivery.has_expired(now := times.now()):
+            conclude(message, Attempted(number, None, GiveUp("expired"), now, timedelta()), None)
         case Post(number):
             endpoint = find_endpoint(delivery)
             if (message.is_retry or endpoint is None) and is_erased(delivery):
@@ -98,11 +101,22 @@ def turn(message: Message, endpoint: OperationalEndpoint | None) -> Go | Wait:
 def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None) -> None:
     delivery, attempted_at, started = message.delivery, times.now(), monotonic()
     outcome = post(delivery, endpoint) if endpoint else None
-    own = schedule if endpoint is None or endpoint.retry_schedule is None else Schedule(endpoint.retry_schedule)
-    verdict = retry.judge(outcome, number, own, jitter=random())  # noqa: S311  # no secret
-    attempted = Attempted(number, outcome, verdict, attempted_at, timedelta(seconds=monotonic() - started))
+    verdict = retry.judge(outcome, number, schedule_of(delivery, endpoint), jitter=random())  # noqa: S311  # no secret
+    elapsed = timedelta(seconds=monotonic() - started)
+    conclude(message, Attempted(number, outcome, verdict, attempted_at, elapsed), endpoint)
+
+
+def schedule_of(delivery: Delivery, endpoint: OperationalEndpoint | None) -> Schedule:
+    """A heartbeat is not tried again: the next one follows."""
+    if delivery.event_type == HEARTBEAT:
+        return once
+    return schedule if endpoint is None or endpoint.retry_schedule is None else Schedule(endpoint.retry_schedule)
+
+
+def conclude(message: Message, attempted: Attempted, endpoint: OperationalEndpoint | None) -> None:
+    delivery = message.delivery
     logger.info("attempt", **delivery.ids(), **attempted.told())
-    if outcome:
+    if attempted.outcome:
         count("Attempts")
     if attempts.record(delivery, attempted, settings.event_retention_days):
         tell(delivery, attempted)
@@ -120,7 +134,8 @@ def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
 
 def tell(delivery: Delivery, attempted: Attempted) -> None:
     """Of what is on record, the metrics."""
-    count(_VERDICTS[attempted.status])
+    is_missed = attempted.status == "exhausted" and not is_missing(delivery, attempted.status)
+    count("HeartbeatsFailed" if is_missed else _VERDICTS[attempted.status])
     if isinstance(attempted.outcome, Blocked):
         count("AttemptsBlocked")
     if attempted.number == 1 and attempted.outcome:
@@ -146,7 +161,7 @@ def notify(delivery: Delivery, status: str, outcome: str) -> None:
     fails a delivery nor repeats it."""
     if status not in notices.FAILED_FOR_GOOD:
         return
-    notice = notices.take(delivery, outcome, is_exhausted=status == "exhausted", now=times.now())
+    notice = notices.take(delivery, outcome, is_exhausted=is_missing(delivery, status), now=times.now())
     if notice is None:
         return
     try:
@@ -157,6 +172,11 @@ def notify(delivery: Delivery, status: str, outcome: str) -> None:
     else:
         notices.published(notice, times.now())
         count("NoticesPublished")
+
+
+def is_missing(delivery: Delivery, status: str) -> bool:
+    """Whether an event never arrived that somebody waits for. A heartbeat is for its receiver to miss."""
+    return status == "exhausted" and delivery.event_type != HEARTBEAT
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
 from hookwatch.observing import applications, arrivals, event_metrics, sweeping
+from hookwatch.observing.heartbeat import Heart
 from hookwatch.observing.outbox import Outbox
 from hookwatch.observing.policies import Policies
 from hookwatch.operational_events import Events
@@ -28,6 +29,7 @@ outbox = Outbox(
     event_retention_days=settings.event_retention_days,
     stats_retention_days=settings.stats_retention_days,
 )
+heart = Heart(settings.heartbeat_minutes, settings.event_retention_days) if settings.heartbeat_minutes else None
 tables.connect(tables.MonitoredEndpoint, tables.Application, tables.MessageStats)
 
 
@@ -42,6 +44,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     now = times.from_text(event["time"])
     found = sweeping.open_incidents()
     failing = Counter(incident.application_id for incident in found if incident.is_active_at(now))
+    beats = [partial(heart.beat, now)] if heart else []
     ticks = [
         partial(outbox.tick, incident.application_id, incident.endpoint_id, now)
         for incident in found
@@ -66,7 +69,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         return events, "Sweeps"
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        swept = list(threads.map(sweep, ticks + judgements))
+        swept = list(threads.map(sweep, beats + ticks + judgements))
     told = [stored for events, _ in swept for stored in events]
     event_metrics.count(told)
     counted = Counter(name for _, name in swept) | {"Events": len(told), "OpenIncidents": len(found)}

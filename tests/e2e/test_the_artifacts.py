@@ -12,7 +12,9 @@ from tests.in_process.aws import SETTINGS
 from tests.local_cloud.cloud import ROOT
 
 BUILD = ROOT / ".aws-sam" / "build"
-FUNCTIONS = ("authorizer", "ingest", "observer", "sweeper", "emitter", "reemitter", "delivery", "api", "eraser")
+FUNCTIONS = (
+    *("authorizer", "ingest", "observer", "sweeper", "alarms", "emitter", "reemitter", "delivery", "api", "eraser"),
+)
 IMPORT = """
 import json, sys
 sys.path[:0] = json.loads(sys.argv[1])

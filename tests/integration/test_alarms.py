@@ -13,7 +13,7 @@ from tests.integration.test_template import RESOURCES, TEMPLATE, of_type
 ALARMS = of_type("AWS::CloudWatch::Alarm")
 COMPOSITES = of_type("AWS::CloudWatch::CompositeAlarm")
 RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
-OPTIONAL = {"NoSignalsAlarm": "NoSignals", "DeliverySuccessRateAlarm": "Derived", "HookwatchNeedsALook": "Derived"}
+OPTIONAL = {"NoSignalsAlarm": "NoSignals", "DeliverySuccessRateAlarm": "Derived", "NeedsALookAlarm": "Derived"}
 # What AWS publishes, and the dimension that says whose it is (CloudWatch metrics for SQS, for Lambda).
 DEPTHS = {
     "ApproximateNumberOfMessagesNotVisible",
@@ -141,9 +141,9 @@ def test_the_composite_alarm_is_over_every_alarm_and_no_other() -> None:
     assert sorted(in_rule(takes="all")) == sorted(ALARMS)
     [composite] = COMPOSITES.values()
     conditions = {name: RESOURCES[name].get("Condition") for name in ALARMS}
-    assert {name for name, condition in conditions.items() if condition} == {*OPTIONAL} - {"HookwatchNeedsALook"}
+    assert {name for name, condition in conditions.items() if condition} == {*OPTIONAL} - {"NeedsALookAlarm"}
     # It goes by the same condition as the one; without the other its rule says FALSE in its place.
-    assert RESOURCES["HookwatchNeedsALook"]["Condition"] == conditions["DeliverySuccessRateAlarm"]
+    assert RESOURCES["NeedsALookAlarm"]["Condition"] == conditions["DeliverySuccessRateAlarm"]
     assert set(ALARMS) - set(in_rule(takes="none")) == {"NoSignalsAlarm"}
     names = [f"hookwatch-{name}-ABCDEFGHIJKL" for name in ALARMS]
     assert len(names) <= 100  # children, and the length of a rule (PutCompositeAlarm)

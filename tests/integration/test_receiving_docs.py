@@ -276,5 +276,8 @@ def test_an_incident_is_open_or_closed_in_whatever_order_its_events_arrive(
         for event_type, sequence in arriving
     ]
     assert [is_open(event) for event in events] == expected
+    alarm = CATALOGUE["alarm.state_changed"].example
+    closed = {**alarm, "data": {**alarm["data"], "state": "OK", "sequence": alarm["data"]["sequence"] + 1}}
+    assert [is_open(event) for event in (alarm, closed, alarm)] == [True, False, False]
     other = CATALOGUE["endpoint.failing"].example
     assert is_open({**other, "data": {**other["data"], "dedup_key": "inc_other", "sequence": 1}})

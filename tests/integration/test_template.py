@@ -6,12 +6,19 @@ from typing import Any
 import pytest
 from samcli.yamlhelper import yaml_parse
 
+from hookwatch.observing.alarms import Deployment, StateChange
 from tests.in_process.aws import ROOT
 from tests.sam_local.answers import CHECKS
 
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
-DEAD_LETTERS = ("SignalsDeadLetters", "DeliveriesDeadLetters", "RetriesDeadLetters", "EmitterFailures")
+DEAD_LETTERS = (
+    "SignalsDeadLetters",
+    "DeliveriesDeadLetters",
+    "RetriesDeadLetters",
+    "EmitterFailures",
+    "AlarmsFailures",
+)
 # The managed policy AWSLambdaVPCAccessExecutionRole, version 3.
 VPC_ACCESS = (
     "logs:CreateLogGroup",
@@ -72,6 +79,7 @@ def test_only_who_needs_a_secret_may_read_it() -> None:
         "Ingest": {"SecretsEncryptionKey"},
         "Observer": set(),
         "Sweeper": set(),
+        "Alarms": set(),
         "Emitter": {"SealKey"},
         "Eraser": set(),
         "Reemitter": {"SealKey"},
@@ -176,6 +184,44 @@ def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_that_keeps_for_14
         target = RESOURCES[name]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
         target = target.split(".")[0] if isinstance(target, str) else target[0]
         assert RESOURCES[target]["Properties"]["MessageRetentionPeriod"] == 1209600
+
+
+def test_what_lambda_gives_up_of_alarms_is_kept_for_14_days_and_is_among_the_dead_letters() -> None:
+    destination = RESOURCES["Alarms"]["Properties"]["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]
+    assert destination == {"Type": "SQS", "Destination": {"Fn::GetAtt": ["AlarmsFailures", "Arn"]}}
+    assert RESOURCES["AlarmsFailures"]["Properties"]["MessageRetentionPeriod"] == 1209600
+    listed = TEMPLATE["Outputs"]["DeadLetterQueues"]["Value"]["Fn::Join"][1]
+    assert sorted(each["Ref"] for each in listed) == sorted(DEAD_LETTERS)
+
+
+def test_the_loop_guard_is_told_every_function_and_queue_and_the_topic() -> None:
+    """Tables each function is told, and its own name it is told when it is invoked."""
+    told = RESOURCES["Alarms"]["Properties"]["Environment"]["Variables"]["STACK_RESOURCES"]["Fn::Join"][1]
+    functions = of_type("AWS::Serverless::Function").keys() - {"Alarms"}
+    assert {each["Ref"] for each in told if "Ref" in each} == functions
+    names = {tuple(each["Fn::GetAtt"]) for each in told if "Fn::GetAtt" in each}
+    queues = {(name, "QueueName") for name in of_type("AWS::SQS::Queue")}
+    assert names == queues | {(name, "TopicName") for name in of_type("AWS::SNS::Topic")}
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    tables = {value["Ref"] for name, value in variables.items() if name.endswith("_TABLE")}
+    assert tables == of_type("AWS::DynamoDB::Table").keys()
+
+
+@pytest.mark.parametrize("kind", ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm"])
+def test_the_loop_guard_knows_each_alarm_by_the_name_that_cloudformation_gives_it(kind: str) -> None:
+    guard = Deployment("hookwatch", "Hookwatch", frozenset())
+    change = json.loads((ROOT / "events" / "alarms.json").read_text())
+    for name in of_type(kind):
+        change["detail"]["alarmName"] = f"hookwatch-{name}-AbCdEfGhIjKl"
+        assert guard.owns(StateChange.from_event(change)), f"the logical id {name} does not end in Alarm"
+
+
+def test_alarms_come_in_only_where_an_application_is_named_for_them() -> None:
+    for name in ("AlarmStateChanges", "AlarmStateChangesPermission"):
+        assert RESOURCES[name]["Condition"] == "TellsAlarms"
+    pattern = re.compile(TEMPLATE["Parameters"]["AlarmsApplication"]["AllowedPattern"])
+    assert all(pattern.fullmatch(name) for name in ("", "shop", "a", "**", "x" * 256))
+    assert not any(pattern.fullmatch(name) for name in ("*", "my shop", "shöp", "x" * 257))
 
 
 @pytest.mark.parametrize("response", sorted(RESOURCES["RestApi"]["Properties"]["GatewayResponses"]))

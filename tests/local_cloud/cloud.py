@@ -172,6 +172,7 @@ def _local_parameters() -> list[str]:
         "ErasureSettlesSeconds=1",
         "TableDeletionPolicy=Delete",
         "DerivedAlarms=false",  # ministack 1.5.33 has neither metric math nor composite alarms in a template
+        "AlarmsApplication=operations",
         # The local cloud compares a parameter's text with a number (ministack 1.5.33), so no limit is set.
         "ObserverConcurrency=0",
         "DeliveryConcurrency=0",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from hookwatch.operational_events import TEST, OperationalEvent, to_payload
+from hookwatch.operational_events import ALARM, HEARTBEAT, TEST, OperationalEvent, to_payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,31 @@ _DEGRADATION = {
     "attempts_per_minute": _COUNT,
     "attempts_per_minute_before": {**_COUNT, "description": "The mean of the hour before."},
     "degraded_since": _TIME,
+}
+_METRIC = {
+    "type": "object",
+    "description": "One metric of the alarm, or an expression over others (metric math, Metrics Insights).",
+    "properties": {
+        **dict.fromkeys(("id", "namespace", "name", "stat", "label", "expression"), _TEXT),
+        "dimensions": {"type": "object", "additionalProperties": _TEXT},
+        "period_seconds": _COUNT,
+    },
+}
+_ALARM_STATE = {"enum": ["OK", "ALARM", "INSUFFICIENT_DATA"]}
+_ALARM = {
+    "alarm_name": _TEXT,
+    "alarm_arn": _TEXT,
+    "description": _NULLABLE_TEXT,
+    "account_id": _TEXT,
+    "region": _TEXT,
+    "state": _ALARM_STATE,
+    "previous_state": {"enum": [*_ALARM_STATE["enum"], None]},
+    "previous_state_since": _NULLABLE_TIME,
+    "reason": {"type": "string", "description": "CloudWatch's own; where it ends in … it was longer."},
+    "metrics": {"type": "array", "items": _METRIC, "description": "None of a composite alarm."},
+    "alarm_rule": {**_NULLABLE_TEXT, "description": "Of a composite alarm."},
+    "actions_suppressed_by": {**_NULLABLE_TEXT, "description": "Of a composite alarm: why CloudWatch takes no action."},
+    "muted_by": {**_NULLABLE_TEXT, "description": "The ARN of the CloudWatch mute rule that covers it."},
 }
 
 
@@ -165,6 +190,34 @@ _EXAMPLE_DEGRADATION = {
     "attempts_per_minute": 960,
     "attempts_per_minute_before": 940,
     "degraded_since": "2026-11-23T10:00:00.000Z",
+}
+_EXAMPLE_ALARM = {
+    "dedup_key": "alm_7a42d18d1f0a2b3c4d5e6f5e0c0f6b3d",
+    "sequence": 1795428030000,
+    "reported_by": "cloudwatch",
+    "labels": {},
+    "alarm_name": "shop-orders-age",
+    "alarm_arn": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:shop-orders-age",
+    "description": "Orders wait.",
+    "account_id": "123456789012",
+    "region": "eu-central-1",
+    "state": "ALARM",
+    "previous_state": "OK",
+    "previous_state_since": "2026-11-20T08:12:44.102Z",
+    "reason": "Threshold Crossed: 1 datapoint [412.0 (23/11/26 09:59:00)] was greater than the threshold (300.0).",
+    "metrics": [
+        {
+            "id": "m1",
+            "namespace": "AWS/SQS",
+            "name": "ApproximateAgeOfOldestMessage",
+            "dimensions": {"QueueName": "shop-orders"},
+            "stat": "Maximum",
+            "period_seconds": 60,
+        }
+    ],
+    "alarm_rule": None,
+    "actions_suppressed_by": None,
+    "muted_by": None,
 }
 _QUIET = " While its endpoint is in an incident, only operational endpoints with message_events `all` receive it."
 
@@ -277,6 +330,27 @@ CATALOGUE: dict[str, EventType] = {
             "The degradation with the same dedup_key is over.",
             properties={**_DEGRADATION, "duration_seconds": _COUNT},
             example={**_EXAMPLE_DEGRADATION, "endpoints_failing": 1, "duration_seconds": 2400},
+        ),
+        _event_type(
+            ALARM,
+            "A CloudWatch alarm, not one of Hookwatch's own, changed its state. Its dedup_key is the alarm's: what "
+            "`ALARM` opens, `OK` closes.",
+            properties=_ALARM,
+            example=_EXAMPLE_ALARM,
+        ),
+        _event_type(
+            HEARTBEAT,
+            "Hookwatch works from end to end. For a dead-man's switch: only operational endpoints of every application "
+            "that name this type receive it, it is attempted once, and not at all after `expires_at`.",
+            properties={"period_minutes": {"type": "integer", "minimum": 1}, "expires_at": _TIME},
+            example={
+                "dedup_key": HEARTBEAT,
+                "sequence": 5984760,
+                "reported_by": "hookwatch",
+                "labels": {},
+                "period_minutes": 5,
+                "expires_at": "2026-11-23T10:05:00.000Z",
+            },
         ),
         _event_type(
             TEST,

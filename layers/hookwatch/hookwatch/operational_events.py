@@ -11,6 +11,8 @@ import msgspec
 from hookwatch import times
 
 TEST = "webhook.test"
+ALARM = "alarm.state_changed"
+HEARTBEAT = "hookwatch.heartbeat"
 
 SEVERITIES = {
     "endpoint.created": "info",
@@ -26,8 +28,12 @@ SEVERITIES = {
     "message.attempt.recovered": "info",
     "application.degraded": "critical",
     "application.recovered": "info",
+    ALARM: "critical",  # in the state ALARM
+    HEARTBEAT: "info",
     TEST: "info",
 }
+_ALARM_SEVERITIES = {"OK": "info", "INSUFFICIENT_DATA": "warning", "ALARM": SEVERITIES[ALARM]}
+_REASON_IN_SUMMARY = 256  # characters: on-call tools cut a longer summary
 
 
 class OperationalEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +108,8 @@ def _links(event: OperationalEvent, templates: Mapping[str, str]) -> dict[str, s
 def _severity(event: OperationalEvent) -> str:
     if event.type == "endpoint.disabled" and event.data.get("trigger") == "automatic":
         return "critical"
+    if event.type == ALARM:
+        return _ALARM_SEVERITIES[event.data["state"]]
     return SEVERITIES[event.type]
 
 
@@ -110,6 +118,10 @@ def _summary(event: OperationalEvent) -> str:
     data = event.data
     if event.type == TEST:
         return f"A test of operational endpoint {data['operational_endpoint_id']}, asked for by {data['reported_by']}."
+    if event.type == HEARTBEAT:
+        return f"Hookwatch works; its next heartbeat follows within {data['period_minutes']} min."
+    if event.type == ALARM:
+        return _summary_of_alarm(data)
     if event.type.startswith("application."):
         return _summary_of_application(event)
     endpoint = f"{data['endpoint_id']}" + (f" ({data['endpoint_url']})" if data.get("endpoint_url") else "")
@@ -178,3 +190,14 @@ def _summary_of_application(event: OperationalEvent) -> str:
         return f"{application} is degraded: {share}."
     rate = f"{data['attempts_per_minute']} attempts a minute are reported, {data['attempts_per_minute_before']} before"
     return f"{application} is degraded: {rate}."
+
+
+def _summary_of_alarm(data: Mapping[str, Any]) -> str:
+    before = f", before {data['previous_state']}" if data["previous_state"] else ""
+    why = cut(" ".join(data["reason"].split()), _REASON_IN_SUMMARY).rstrip(".")
+    return f"Alarm {data['alarm_name']} ({data['region']}) is in {data['state']}{before}{why and ': '}{why}."
+
+
+def cut(text: str, at_most: int) -> str:
+    """The text, or its first characters and a … that says so."""
+    return text if len(text) <= at_most else f"{text[: at_most - 1]}…"

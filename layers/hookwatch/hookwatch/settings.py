@@ -33,6 +33,11 @@ def environment(name: str) -> str:
         raise InvalidSetting(f"the environment variable {name} is not set") from None
 
 
+def table_names() -> frozenset[str]:
+    """Of every table: each function is told all of them."""
+    return frozenset(value for name, value in os.environ.items() if name.endswith("_TABLE"))
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
@@ -52,6 +57,7 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
     str: str,
     int: int,
     bool: _boolean,
+    tuple[str, ...]: lambda text: tuple(text.split(",")),
     tuple[Network, ...]: _networks,
     tuple[timedelta, ...]: _schedule,
     dict[str, str]: lambda text: msgspec.json.decode(text, type=dict[str, str]),
@@ -101,8 +107,18 @@ class ObserverSettings(_FromEnvironment):
 @dataclass(frozen=True, slots=True)
 class SweeperSettings(_FromEnvironment):
     policy: Policy
+    heartbeat_minutes: int
     event_retention_days: int
     stats_retention_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsSettings(_FromEnvironment):
+    alarms_application: str
+    stack_name: str
+    stack_resources: tuple[str, ...]
+    powertools_metrics_namespace: str
+    event_retention_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,11 @@ def hour_of(moment: datetime) -> int:
     return int(moment.timestamp()) // 3600
 
 
+def millisecond_of(moment: datetime) -> int:
+    """In milliseconds since the epoch."""
+    return round(moment.timestamp() * 1000)
+
+
 def start_of(hour: int) -> datetime:
     """Of an hour since the epoch."""
     return datetime.fromtimestamp(hour * 3600, UTC)

@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from typing_extensions import TypedDict
 
 from hookwatch import audit, custom_types, errors, event_items, tables, times
+from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import (
     actor_of,
     answer,
@@ -36,7 +37,7 @@ from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.endpoints import HIDDEN, OperationalEndpoint
 from hookwatch.notifying.endpoints import shown as view
 from hookwatch.observing.bodies import parse_json
-from hookwatch.operational_events import TEST, OperationalEvent, event_id
+from hookwatch.operational_events import HEARTBEAT, TEST, OperationalEvent, event_id
 from hookwatch.settings import ApiSettings
 
 router, settings = APIGatewayRouter(), ApiSettings.from_environment()
@@ -269,8 +270,13 @@ def _check_types(body: OperationalEndpointBody, kept: tuple[str, ...] = ()) -> N
     """That the types exist: in the catalogue, or as the application's own. Those in `kept` may be gone by now.
 
     Raises:
-        errors.Problem: 422, one does not.
+        errors.Problem: 422, one does not, or is never told of one application.
     """
+    if HEARTBEAT in body.filter_types and body.application_id != EVERY_APPLICATION:
+        raise errors.invalid(
+            "The request is not what this route takes.",
+            {"loc": ["filter_types"], "msg": f"{HEARTBEAT} is of no application: name '*' as the application"},
+        )
     unknown = [name for name in body.filter_types if name not in CATALOGUE and name not in kept]
     if unknown:  # custom_types knows none of every application, "*"
         own = custom_types.names(body.application_id)

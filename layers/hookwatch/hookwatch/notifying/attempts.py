@@ -83,7 +83,7 @@ class Attempted:
                 return "retrying"
             case Exhausted():
                 return "exhausted"
-            case GiveUp("cancelled"):
+            case GiveUp("cancelled" | "expired"):
                 return "cancelled"
             case GiveUp():
                 return "given_up"

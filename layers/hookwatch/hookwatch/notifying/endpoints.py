@@ -191,8 +191,9 @@ class EndpointCache:
         self._find = cached(self._found, key=str, lock=self._lock)(find)
 
     def of_application(self, application_id: str) -> tuple[OperationalEndpoint, ...]:
-        """Those of the application and those of every application."""
-        return self._of_application(application_id) + self._of_application(EVERY_APPLICATION)
+        """Those of the application and those of every application. What is of no application is for the latter."""
+        own = () if application_id == EVERY_APPLICATION else self._of_application(application_id)
+        return own + self._of_application(EVERY_APPLICATION)
 
     def find(self, operational_endpoint_id: str) -> OperationalEndpoint | None:
         return self._find(operational_endpoint_id)

@@ -2,17 +2,17 @@
 
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.notifying.endpoints import OperationalEndpoint
-from hookwatch.operational_events import TEST, OperationalEvent
+from hookwatch.operational_events import HEARTBEAT, TEST, OperationalEvent
 
 
 def matches(endpoint: OperationalEndpoint, event: OperationalEvent) -> bool:
     """Whether `endpoint` receives `event`. That it asked for quiet events counts before what types it asked for. A test
-    is for the endpoint that it names, whatever that asked for."""
+    is for the endpoint that it names, whatever that asked for; a heartbeat is for who asked for it by name."""
     if event.type == TEST:
         return endpoint.is_enabled and endpoint.operational_endpoint_id == event.data["operational_endpoint_id"]
     return (
         endpoint.is_enabled
         and endpoint.application_id in (event.application_id, EVERY_APPLICATION)
         and (endpoint.message_events == "all" or not event.quiet)
-        and (not endpoint.filter_types or event.type in endpoint.filter_types)
+        and (event.type in endpoint.filter_types or (not endpoint.filter_types and event.type != HEARTBEAT))
     )

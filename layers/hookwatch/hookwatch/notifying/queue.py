@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from hookwatch import aws, times
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import TEST
+from hookwatch.operational_events import HEARTBEAT, TEST
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -39,6 +39,7 @@ _LONGEST_HIDING = timedelta(hours=11, minutes=59)  # SQS hides for 12 h, counted
 class _Data(msgspec.Struct):
     application_id: str = ""
     detected_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 class _Body(msgspec.Struct):
@@ -85,6 +86,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The event's application, which the operational endpoint's need not be, and when Hookwatch learned of it."""
         body = msgspec.json.decode(self.body, type=_Body)
         return body.data.application_id or self.application_id, body.data.detected_at or body.timestamp
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether it is a heartbeat whose time is over: later it would tell of health that may be gone."""
+        if self.event_type != HEARTBEAT:  # what a platform says in its own types may have any field
+            return False
+        expires_at = msgspec.json.decode(self.body, type=_Body).data.expires_at
+        return expires_at is not None and expires_at <= now
 
     def ids(self) -> dict[str, Any]:
         """What a log line needs to be found by."""

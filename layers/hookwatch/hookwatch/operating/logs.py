@@ -8,7 +8,9 @@ from typing import Any
 
 from hookwatch.operating.deployment import Deployment
 
-FUNCTIONS = ("Authorizer", "Ingest", "Observer", "Sweeper", "Emitter", "Reemitter", "Delivery", "Api", "Eraser")
+FUNCTIONS = (
+    *("Authorizer", "Ingest", "Observer", "Sweeper", "Alarms", "Emitter", "Reemitter", "Delivery", "Api", "Eraser"),
+)
 _LATE = timedelta(seconds=10)  # CloudWatch shows a line some seconds after it was written
 _EVERY_SECONDS = 1
 # Of each line, by Powertools' Logger; what is left is what the decision says of itself.

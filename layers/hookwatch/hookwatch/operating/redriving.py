@@ -13,6 +13,7 @@ SOURCES = {
     "DeliveriesDeadLetters": "Deliveries",
     "RetriesDeadLetters": "Retries",
     "EmitterFailures": None,  # not messages but ids, or times, of events: the reemitter takes them
+    "AlarmsFailures": None,  # not messages but events of EventBridge: the function takes them again
 }
 _HIDDEN_SECONDS = 120
 _DETECTED_EARLIER = timedelta(hours=1)  # an event is written after it was detected: by the backlog of SIGNALS
@@ -20,13 +21,13 @@ _DETECTED_EARLIER = timedelta(hours=1)  # an event is written after it was detec
 
 def redrive(deployment: Deployment, queue: str, progress: Callable[[str], None]) -> int:
     """How many messages were taken back; each is deleted when it is safe elsewhere. What returns meanwhile is left, and
-    so is an event that still cannot be told."""
+    so is an event that still cannot be told, or an alarm."""
     done, source = 0, SOURCES[queue]
     sqs, url = deployment.client("sqs"), deployment.physical_id(queue)
     for message in _taken(deployment, queue):
         if source is not None:
             _send(deployment, source, message)
-        elif reemit(deployment, _events_of(json.loads(message["Body"])), lambda _: None)["failed"]:
+        elif not _REMEDIES[queue](deployment, json.loads(message["Body"])):
             progress(f"left: {message['Body']}")
             continue
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
@@ -62,6 +63,23 @@ def _send(deployment: Deployment, queue: str, message: dict[str, Any]) -> None:
         kept["MessageDeduplicationId"] = message["MessageId"]
     url = deployment.physical_id(queue)
     deployment.client("sqs").send_message(QueueUrl=url, MessageBody=message["Body"], **kept)
+
+
+def _reemit(deployment: Deployment, failure: dict[str, Any]) -> bool:
+    """What the emitter could not tell. Whether all of it is told now."""
+    return not reemit(deployment, _events_of(failure), lambda _: None)["failed"]
+
+
+def _tell_alarm(deployment: Deployment, failure: dict[str, Any]) -> bool:
+    """What Lambda gave up, with the event in it (on-failure destination of an asynchronous invocation). Whether it is
+    told now."""
+    answer = deployment.client("lambda").invoke(
+        FunctionName=deployment.physical_id("Alarms"), Payload=json.dumps(failure["requestPayload"])
+    )
+    return "FunctionError" not in answer
+
+
+_REMEDIES = {"EmitterFailures": _reemit, "AlarmsFailures": _tell_alarm}
 
 
 def _events_of(failure: dict[str, Any]) -> dict[str, Any]:
