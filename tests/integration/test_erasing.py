@@ -227,6 +227,21 @@ def test_a_large_application_does_not_hold_up_a_small_one(aws: Aws) -> None:
     assert [deletion(aws, shop)["deleted_items"] for shop in (large, small)] == [25, 1]
 
 
+def test_a_deletion_that_cannot_be_read_stops_nobody_elses(aws: Aws) -> None:
+    broken, shop = "0" + unique("broken"), unique("shop")
+    for name in (broken, shop):
+        delete(aws, name)
+    table = tables.Application
+    table(broken, "deletion").update(actions=[table.deletion.set("no deletion")])
+    with aws.log_of("eraser") as log:
+        erase(aws)
+        erase(aws, SETTLED)
+    assert deletion(aws, shop)["state"] == "deleted"
+    assert [msgspec.json.decode(line)["level"] for line in log.getvalue().splitlines() if broken in line] == [
+        "ERROR"
+    ] * 2
+
+
 def test_with_nothing_to_delete_it_asks_one_query(aws: Aws) -> None:
     asked: list[str] = []
     models = [model for model in vars(tables).values() if isinstance(model, type) and hasattr(model, "Meta")]

@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
     reemitting.add_argument("--dry-run", action="store_true", help="count only")
     following = commands.add_parser("logs", help="follow what the functions log")
     following.add_argument("--minutes", type=float, default=5, help="so far back it begins")
+    following.add_argument("--id", default="", help="only lines that name this request, batch, event or endpoint")
     asked = parser.parse_args(arguments)
     try:
         deployment = Deployment.named(asked.stack)
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
             print(f"{redrive(deployment, asked.queue, progress)} messages taken back from {asked.queue}")
             return 0
         if asked.command == "logs":
-            for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
+            for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes), asked.id):
                 print(line, flush=True)
         request = {"since": asked.since, "application_id": asked.application_id, "dry_run": asked.dry_run}
         counts = reemit(deployment, request | ({"until": asked.until} if asked.until else {}), progress)
