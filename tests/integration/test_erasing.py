@@ -1,6 +1,5 @@
 """DELETE /applications/{application_id}, and each minute → every table."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,18 +31,7 @@ from tests.integration.test_observer import observe
 from tests.integration.test_template import RESOURCES, statements
 from tests.local_cloud.receiver import Receiver
 
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(autouse=True)
-def nothing_else_is_under_way(aws: Aws) -> None:
-    aws.renew("Deliveries", "Retries")
-    aws.take("Signals")
-    everything.forget_deletions()
+pytestmark = pytest.mark.usefixtures("nothing_else_is_under_way")
 
 
 # ── Complete ──
