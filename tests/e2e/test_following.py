@@ -2,15 +2,17 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from pathlib import Path
 from queue import Queue
 from threading import Thread
-from typing import Any
+from typing import IO, Any
 
 from hookwatch.operating.deployment import Deployment
-from hookwatch.operating.logs import FUNCTIONS, follow
-from tests.e2e.test_notifying import register_proven
+from hookwatch.operating.logs import FUNCTIONS
+from tests.e2e.test_notifying import operating, register_proven
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, text, types, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
@@ -71,24 +73,42 @@ def test_a_batch_is_followed_from_its_request_to_the_attempts_of_its_events(stac
     of_the_batch = [line for function in FUNCTIONS for line in logs.lines(function, batch_id, *events)]
     assert sum(len(line.encode()) for line in of_the_batch) <= EVENTS * BYTES_OF_AN_EVENT
 
-    shown = list(islice(follow(logs.deployment, logs.since, batch_id), 1 + len(told)))
-    assert all(batch_id in line for line in shown)
+
+@contextmanager
+def make_logs(folder: Path, *arguments: str) -> Iterator[Queue[str]]:
+    """The command that an operator runs, and what it shows meanwhile."""
+    lines = Queue[str]()
+    with operating(folder, "logs", *arguments) as process:
+        assert process.stdout
+
+        def read(shown: IO[str]) -> None:
+            for line in shown:
+                lines.put(line)
+
+        reader = Thread(target=read, args=(process.stdout,))
+        reader.start()
+        try:
+            yield lines
+        finally:
+            process.terminate()
+            reader.join()
 
 
-def test_what_happens_is_shown_as_it_happens(stack: Stack, api: Api) -> None:
-    logs, lines = Logs(stack), Queue[str]()
-
-    def read() -> None:
-        for line in follow(logs.deployment, logs.since):
-            lines.put(line)
-
-    Thread(target=read, daemon=True).start()
-    batch_id = api.post_signals(unique("shop"), created(1)).json()["batch_id"]
+def test_what_happens_is_shown_as_it_happens(api: Api, tmp_path: Path) -> None:
     shown: list[str] = []
-    ends_at = time.monotonic() + ARRIVES_WITHIN
-    while len(shown) < 2:
-        line = lines.get(timeout=max(0, ends_at - time.monotonic()))
-        shown += [line] if batch_id in line else []
-    [queued, told] = shown
-    assert "Ingest     INFO     signals queued" in queued
-    assert "Observer   INFO     told" in told
+    with make_logs(tmp_path) as lines:
+        batch_id = api.post_signals(unique("shop"), created(1)).json()["batch_id"]
+        ends_at = time.monotonic() + ARRIVES_WITHIN
+        while len(shown) < 2:
+            line = lines.get(timeout=max(0, ends_at - time.monotonic()))
+            shown += [line] if batch_id in line else []
+    assert "Ingest     INFO     signals queued" in shown[0]
+    assert "Observer   INFO     told" in shown[1]
+
+
+def test_of_an_id_only_what_names_it_is_shown(api: Api, tmp_path: Path) -> None:
+    shop = unique("shop")
+    batch_id, *_ = [api.post_signals(shop, created(1)).json()["batch_id"] for _ in range(3)]
+    with make_logs(tmp_path, "--id", batch_id) as lines:
+        shown = [lines.get(timeout=ARRIVES_WITHIN) for _ in range(2)]
+    assert all(batch_id in line for line in [*shown, *lines.queue])
