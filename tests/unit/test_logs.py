@@ -14,6 +14,7 @@ from tests.integration.test_template import of_type
 def line(message: str, level: int = logging.INFO, error: Exception | None = None, **fields: object) -> str:
     """As the functions write it, in an invocation of Lambda."""
     exc_info = (type(error), error, error.__traceback__) if error else None
+    logger.registered_formatter.clear_state()  # of what was invoked in this process before
     record = logging.LogRecord("hookwatch", level, "app.py", 9, message, None, exc_info, "deliver")
     vars(record).update(function_name="f", function_request_id="c6af9ac6", cold_start=True, **fields)
     return logger.registered_formatter.format(record)
