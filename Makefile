@@ -64,8 +64,8 @@ reemit: .venv/ready ## Queues what the emitter could not: SINCE=2026-11-24T06:00
 	@$(OPERATE) reemit --since "$(SINCE)" $(if $(UNTIL),--until "$(UNTIL)") $(if $(APPLICATION),--application-id "$(APPLICATION)") \
 		$(if $(DRY_RUN),--dry-run)
 
-logs: .venv/ready ## Follows what the functions log, a line for each decision: [MINUTES=5] [STACK=…]
-	@$(OPERATE) logs $(if $(MINUTES),--minutes "$(MINUTES)")
+logs: .venv/ready ## Follows what the functions log, a line for each decision: [ID=evt_…] [MINUTES=5] [STACK=…]
+	@$(OPERATE) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(ID),--id "$(ID)")
 
 redrive: .venv/ready ## Takes a dead-letter queue's messages back: QUEUE=RetriesDeadLetters [STACK=…]
 	@$(OPERATE) redrive "$(QUEUE)"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.in_process.aws import Aws
+from tests.local_cloud.receiver import Receiver
 
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "test",
@@ -43,3 +44,15 @@ def aws() -> Iterator[Aws]:
     """The tables, queues, keys and secrets of the template, on a moto server of this process."""
     with Aws() as aws:
         yield aws
+
+
+@pytest.fixture
+def nothing_else_is_under_way(aws: Aws) -> None:
+    aws.forget_what_is_under_way()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """One that takes whatever it gets."""
+    with Receiver() as receiver:
+        yield receiver

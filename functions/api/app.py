@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch.api import (
@@ -27,8 +27,9 @@ from hookwatch.api import (
 from hookwatch.api.answers import answers
 from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
+from hookwatch.logs import logger
+from hookwatch.metrics import metrics
 
-logger, metrics = Logger(), Metrics()
 app = APIGatewayRestResolver(strip_prefixes=[BASE_PATH], enable_validation=True)
 app.use([authorize, Idempotency(signing_secrets.REFILLS).middleware])
 answer_problems(app)
@@ -56,7 +57,7 @@ def get_openapi() -> Response[str]:
     return Response(200, "application/json", document, {"Cache-Control": "public, max-age=300"})
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(with_plain_media_type(event), context)

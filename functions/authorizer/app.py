@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import secrets_manager, tables, times
 from hookwatch.access import api_keys, keys
 from hookwatch.access.keys import Identity
+from hookwatch.logs import logger
 from hookwatch.settings import AuthorizerSettings
 
-logger, settings = Logger(), AuthorizerSettings.from_environment()
+settings = AuthorizerSettings.from_environment()
 tables.connect(tables.ApiKey)
 
 

@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 from random import random
-from threading import Lock
 from time import monotonic, sleep
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hookwatch import secrets_manager, tables, times
 from hookwatch.encryption import Encryption
 from hookwatch.erasing import deletions
+from hookwatch.logs import logger
+from hookwatch.metrics import count, metrics
 from hookwatch.notifying import attempts, endpoints, notices, pacing, receivers, retry, signing
 from hookwatch.notifying.alarm_topic import AlarmTopic
 from hookwatch.notifying.attempts import Attempted
@@ -28,7 +28,7 @@ from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import HEARTBEAT, TEST
 from hookwatch.settings import DeliverySettings
 
-logger, metrics, settings = Logger(), Metrics(), DeliverySettings.from_environment()
+settings = DeliverySettings.from_environment()
 schedule, once = Schedule(settings.retry_schedule), Schedule(())
 dead_after = timedelta(days=settings.disables_after_days)
 messages = Messages(settings.retries_queue_url, settings.deliveries_dead_letters_queue_url)
@@ -36,7 +36,6 @@ sender = Sender(settings.allowed_networks, allow_http=settings.allow_http)
 operational_endpoints = EndpointCache(settings.endpoint_cache_seconds)
 credentials = CredentialsCache(Encryption(settings.secrets_encryption_key))
 alarm_topic = AlarmTopic(settings.alarm_topic)
-counting = Lock()
 _VERDICTS = {
     "delivered": "DeliveriesDelivered",
     "retrying": "DeliveriesRetried",
@@ -179,12 +178,6 @@ def is_missing(delivery: Delivery, status: str) -> bool:
     return status == "exhausted" and delivery.event_type != HEARTBEAT
 
 
-def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
-    """Deliveries count from threads of their own, for which Metrics is not made."""
-    with counting:
-        metrics.add_metric(name, unit, value)
-
-
 def seal_keys(*, is_fresh: bool) -> SealKeys:
     return SealKeys.from_json(secrets_manager.get(settings.seal_key_secret, is_fresh=is_fresh))
 
@@ -194,7 +187,7 @@ def seal_keys(*, is_fresh: bool) -> SealKeys:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """All deliveries of a batch go out at the same time."""
     batch, forged = messages.take(event, seal_keys)
-    metrics.add_metric("ForgedMessages", MetricUnit.Count, forged)
+    count("ForgedMessages", forged)
     if retries := [message.sent_at for message in batch if message.is_retry]:
-        metrics.add_metric("RetryAge", MetricUnit.Seconds, (times.now() - min(retries)).total_seconds())
+        count("RetryAge", (times.now() - min(retries)).total_seconds(), MetricUnit.Seconds)
     return messages.process(batch, deliver)

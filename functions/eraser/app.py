@@ -1,21 +1,22 @@
 """Each minute → every table: erases the applications whose deletion was asked for."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+import msgspec
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import times
 from hookwatch.erasing import deletions, passes
 from hookwatch.erasing.deletions import Deletion
+from hookwatch.logs import logger
+from hookwatch.metrics import count, metrics
 from hookwatch.settings import EraserSettings
 
 _ENDS_BEFORE_MS = 10_000  # so long before its time is up the function stops; the next minute goes on
 
-logger, metrics, settings = Logger(), Metrics(), EraserSettings.from_environment()
+settings = EraserSettings.from_environment()
 settles = timedelta(seconds=settings.erasure_settles_seconds)
 
 
@@ -29,8 +30,20 @@ def erase(application_id: str, before: Deletion, has_time: Callable[[], bool]) -
         items_so_far=after.deleted_items,
         state=after.state,
     )
-    metrics.add_metric("ItemsErased", MetricUnit.Count, erased)
-    metrics.add_metric("ApplicationsDeleted", MetricUnit.Count, int(after.state == "deleted"))
+    count("ItemsErased", erased)
+    count("ApplicationsDeleted", int(after.state == "deleted"))
+
+
+def due(now: datetime) -> Iterator[tuple[str, Deletion]]:
+    for application_id in deletions.pending():
+        try:
+            deletion = deletions.find(application_id)
+        except msgspec.DecodeError:  # the others are erased all the same
+            logger.exception("a deletion cannot be read", application_id=application_id)
+            count("ErasuresFailed")
+        else:
+            if deletion and deletion.is_due(now, settles):
+                yield application_id, deletion
 
 
 def share(context: LambdaContext, sharers: int) -> Callable[[], bool]:
@@ -44,12 +57,10 @@ def share(context: LambdaContext, sharers: int) -> Callable[[], bool]:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """A large application does not hold up the small ones: each has its share of the time."""
-    now = times.from_text(event["time"])
-    pending = {application_id: deletions.find(application_id) for application_id in deletions.pending()}
-    due = [(name, deletion) for name, deletion in pending.items() if deletion and deletion.is_due(now, settles)]
-    for number, (application_id, deletion) in enumerate(due):
+    found = list(due(times.from_text(event["time"])))
+    for number, (application_id, deletion) in enumerate(found):
         try:
-            erase(application_id, deletion, share(context, len(due) - number))
+            erase(application_id, deletion, share(context, len(found) - number))
         except Exception:  # the others are erased all the same
             logger.exception("an erasure was cut off; it goes on in a minute", application_id=application_id)
-            metrics.add_metric("ErasuresFailed", MetricUnit.Count, 1)
+            count("ErasuresFailed")

@@ -5,9 +5,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pynamodb.exceptions import PynamoDBException
 from typing_extensions import TypedDict
@@ -19,13 +18,15 @@ from hookwatch.api.answers import answers, takes
 from hookwatch.api.idempotency import Idempotency
 from hookwatch.api.problems import answer_problems
 from hookwatch.encryption import Encryption
+from hookwatch.logs import logger
+from hookwatch.metrics import count, metrics
 from hookwatch.observing import bodies, minutes, reports, sources
 from hookwatch.observing.arrivals import Arrivals
 from hookwatch.observing.queue import SignalsQueue
 from hookwatch.observing.signals import Attempt, Signal, to_reports, without_path
 from hookwatch.settings import IngestSettings
 
-logger, metrics, settings = Logger(), Metrics(), IngestSettings.from_environment()
+settings = IngestSettings.from_environment()
 queue = SignalsQueue(settings.signals_queue_url)
 arrivals = Arrivals()
 source_secrets = sources.SecretCache(Encryption(settings.secrets_encryption_key))
@@ -81,9 +82,9 @@ def post_signals() -> Response[str]:
         reported_by=f"key:{identity.key_id}",
         idempotency_key=request.headers.get("Idempotency-Key", ""),
     )
-    metrics.add_metric("SignalsRejected", MetricUnit.Count, len({item["index"] for item in checked.rejected}))
-    metrics.add_metric("SignalsIgnored", MetricUnit.Count, len(checked.ignored))
-    metrics.add_metric("UnknownFields", MetricUnit.Count, checked.unknown_fields)
+    count("SignalsRejected", len({item["index"] for item in checked.rejected}))
+    count("SignalsIgnored", len(checked.ignored))
+    count("UnknownFields", checked.unknown_fields)
     return accepted(len(checked.signals), batch_id, checked.rejected, checked.ignored)
 
 
@@ -106,7 +107,7 @@ def post_to_source(source_id: str) -> Response[str]:
     platform.verify(headers, body, secret=source_secrets.of(source), now=received_at)
     translated = platform.translate(headers, body, source_id=source_id)
     if translated is None:
-        metrics.add_metric("SignalsIgnored", MetricUnit.Count, 1)
+        count("SignalsIgnored")
         return accepted(0, new_batch_id(), ignored=({"index": 0, "msg": "says nothing about a monitored endpoint"},))
     application_id, signal = translated
     if source.application_id not in (None, application_id):
@@ -128,7 +129,7 @@ def count_minute(application_id: str, signals: Collection[Signal], now: datetime
             arrivals.note(now)
     except PynamoDBException:
         logger.exception("the minute of an application was not counted", application_id=application_id)
-        metrics.add_metric("MinutesNotCounted", MetricUnit.Count, 1)
+        count("MinutesNotCounted")
 
 
 @app.get("/health", responses=answers(Health))
@@ -157,7 +158,7 @@ def put(
         )
     )
     count_minute(application_id, signals, received_at)
-    metrics.add_metric("SignalsAccepted", MetricUnit.Count, len(signals))
+    count("SignalsAccepted", len(signals))
     logger.info(
         "signals queued",
         application_id=application_id,
@@ -178,7 +179,7 @@ def accepted(
     return answer(202, {"accepted": count, "batch_id": batch_id, "rejected": rejected, "ignored": ignored})
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST)
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return app.resolve(event, context)

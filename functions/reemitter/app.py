@@ -4,18 +4,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import event_items, secrets_manager, tables, times
+from hookwatch.logs import logger
+from hookwatch.metrics import count, metrics
 from hookwatch.notifying import attempts
 from hookwatch.notifying.emission import MALFORMED, Emission, Owed
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import OperationalEvent, detected_at
 from hookwatch.settings import EmitterSettings
 
-logger, metrics, settings = Logger(), Metrics(), EmitterSettings.from_environment()
+settings = EmitterSettings.from_environment()
 emission = Emission(settings)
 
 _PAGE_EVENTS = 100
@@ -89,7 +89,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             break
     answer = {**msgspec.structs.asdict(counts), "cursor": cursor}
     logger.info("reemitted", **answer, dry_run=request.dry_run)
-    metrics.add_metric("DeliveriesReemitted", MetricUnit.Count, 0 if request.dry_run else counts.deliveries)
+    count("DeliveriesReemitted", 0 if request.dry_run else counts.deliveries)
     return answer
 
 

@@ -7,11 +7,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
+from hookwatch.logs import logger
+from hookwatch.metrics import count, metrics
 from hookwatch.observing import applications, arrivals, event_metrics, sweeping
 from hookwatch.observing.heartbeat import Heart
 from hookwatch.observing.outbox import Outbox
@@ -22,7 +23,7 @@ from hookwatch.settings import SweeperSettings
 _THREADS = 8
 _LEFT_OVER_MS = 5_000  # what is not swept by then is due again in a minute
 
-logger, metrics, settings = Logger(), Metrics(), SweeperSettings.from_environment()
+settings = SweeperSettings.from_environment()
 policies = Policies(settings.policy)
 outbox = Outbox(
     policies,
@@ -44,37 +45,44 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     now = times.from_text(event["time"])
     found = sweeping.open_incidents()
     failing = Counter(incident.application_id for incident in found if incident.is_active_at(now))
-    beats = [partial(heart.beat, now)] if heart else []
-    ticks = [
-        partial(outbox.tick, incident.application_id, incident.endpoint_id, now)
+    beats = {("*", None): partial(heart.beat, now)} if heart else {}
+    ticks = {
+        (incident.application_id, incident.endpoint_id): partial(
+            outbox.tick, incident.application_id, incident.endpoint_id, now
+        )
         for incident in found
         if incident.due_at <= now
-    ]
-    judgements = [
-        partial(judge, application_id, failing[application_id], now)
+    }
+    judgements = {
+        (application_id, None): partial(judge, application_id, failing[application_id], now)
         for application_id in sorted(applications.to_judge(now) | failing.keys())
-    ]
+    }
 
-    def sweep(step: Callable[[], Events]) -> tuple[Events, str]:
+    def sweep(about: tuple[str, str | None], step: Callable[[], Events]) -> tuple[Events, str]:
         """What was told, and what to count it for, which one thread does."""
         if context.get_remaining_time_in_millis() < _LEFT_OVER_MS:
             return (), "SweepsLeftOver"
         try:
             events = step()
         except Exception:  # of whatever one record holds, the others are swept
-            logger.exception("a sweep failed; it is due again in a minute")
+            application_id, endpoint_id = about
+            logger.exception(
+                "a sweep failed; it is due again in a minute", application_id=application_id, endpoint_id=endpoint_id
+            )
             return (), "SweepsFailed"
-        for stored in events:
-            logger.info("event", event_id=stored.event_id, type=stored.type)
+        if events:
+            logger.info("told", events={stored.event_id: stored.type for stored in events})
         return events, "Sweeps"
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        swept = list(threads.map(sweep, beats + ticks + judgements))
+        steps = beats | ticks | judgements
+        swept = list(threads.map(sweep, steps.keys(), steps.values()))
     told = [stored for events, _ in swept for stored in events]
     event_metrics.count(told)
-    counted = Counter(name for _, name in swept) | {"Events": len(told), "OpenIncidents": len(found)}
-    for name, number in counted.items():
-        metrics.add_metric(name, MetricUnit.Count, number)
+    for name, number in (Counter(name for _, name in swept) | {"Events": len(told)}).items():
+        count(name, number)
+    # Of a level, none is a number too.
+    metrics.add_metric("OpenIncidents", MetricUnit.Count, len(found))
     silence = arrivals.minutes_without(now)
     if silence is not None:  # before the first signal there is nothing to miss
         metrics.add_metric("MinutesWithoutSignals", MetricUnit.Count, silence)

@@ -6,7 +6,7 @@ The functions reach it as an HTTP proxy and not as an endpoint, for they sign th
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -55,7 +55,7 @@ class Between:
     def __enter__(self) -> Self:
         self._in_part.start()
         command = [
-            Path(sys.executable).parent / "microburst",
+            str(Path(sys.executable).parent / "microburst"),
             "--upstream",
             self._in_part.url,
             "--port",
@@ -75,9 +75,7 @@ class Between:
         self._in_part.stop()
 
     @contextmanager
-    def breaking(
-        self, faults: dict[Call, dict[str, Any]], in_part: set[tuple[str, str]] = frozenset()
-    ) -> Iterator[None]:
+    def breaking(self, faults: dict[Call, dict[str, Any]], in_part: Collection[tuple[str, str]] = ()) -> Iterator[None]:
         """Every function starts anew, behind this: each of the calls meets its fault once."""
         answer = requests.post(
             f"{self._url}/_microburst/rules", json=[self._rule(*each) for each in faults.items()], timeout=5

@@ -101,7 +101,7 @@ class Story:
 
         def is_swept() -> bool:
             self._invoke("Sweeper", {"time": text(ago[0] + timedelta(seconds=61))})
-            return self._record("crm")["version"] != looked_at
+            return bool(self._record("crm")["version"] != looked_at)
 
         assert within(_WITHIN, is_swept)
 

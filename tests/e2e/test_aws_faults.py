@@ -1,4 +1,4 @@
-"""AWS fails at every call that a function makes, in every way: nothing is lost, nothing is counted twice, and a client is
+"""AWS fails at every call that a function makes, in every way: nothing is lost, nothing counted twice, and a client is
 told to ask again."""
 
 from collections.abc import Iterator

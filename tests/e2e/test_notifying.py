@@ -176,12 +176,19 @@ def take_all(stack: Stack, queue: str) -> list[dict[str, Any]]:
     return taken
 
 
-def operate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def operating(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """The command that an operator runs, in a folder where `.local/stack.json` names the tests' stack."""
     (folder / ".local").mkdir(exist_ok=True)
     (folder / ".local" / "stack.json").write_text((ROOT / ".local" / "e2e" / "stack.json").read_text())
     command = [sys.executable, "-m", "hookwatch.operating", *arguments]
-    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def operate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same, until it is done."""
+    with operating(folder, *arguments) as process:
+        said, complained = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, said, complained)
 
 
 def test_what_an_emitter_that_stood_still_never_emitted_is_reemitted_and_arrives_once(

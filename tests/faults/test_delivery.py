@@ -30,12 +30,6 @@ def queue_client(aws: Aws) -> Any:
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def busy_once() -> Iterator[Receiver]:
     with Receiver(lambda _body, attempt: 503 if attempt == 1 else 200) as receiver:
         yield receiver

@@ -18,20 +18,10 @@ from tests.in_process.everything import Everything, Item
 from tests.in_process.signals import unique
 from tests.local_cloud.receiver import Receiver
 
+pytestmark = pytest.mark.usefixtures("nothing_else_is_under_way")
+
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem")
 THROTTLED = "ProvisionedThroughputExceededException"
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(autouse=True)
-def nothing_else_is_under_way(aws: Aws) -> None:
-    aws.renew("Deliveries", "Retries")
-    everything.forget_deletions()
 
 
 def clients() -> list[Any]:

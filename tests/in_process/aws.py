@@ -134,6 +134,12 @@ class Aws:
             if table in _backend().tables:
                 _backend().tables[table].items.clear()
 
+    def forget_what_is_under_way(self) -> None:
+        """Messages, and deletions that another test asked for."""
+        self.renew("Deliveries", "Retries")
+        self.take("Signals")
+        self.forget("Application")
+
     def take(self, queue: str) -> list[dict[str, Any]]:
         """All messages of a queue, as Lambda would hand them out. They are gone from it then."""
         sqs, url, taken = self.client("sqs"), self.queue_urls[queue], []

@@ -7,8 +7,7 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
-from hookwatch import tables, times
-from hookwatch.erasing import deletions
+from hookwatch import times
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
 from tests.in_process.deliveries import deliver, record
@@ -51,12 +50,6 @@ def fill(aws: Aws, shop: str, url: str, *, shared_with: str) -> Everything:
     _deliver(aws, event_ids)
     assert call(aws, "DELETE", f"/{on_call}")[0] == 204
     return Everything(shop, {*made, *event_ids}, shared)
-
-
-def forget_deletions() -> None:
-    """That other tests asked for."""
-    for application_id in deletions.pending():
-        tables.Application(application_id, "deletion").delete()
 
 
 def _configure(aws: Aws, shop: str, url: str) -> list[str]:

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -16,12 +15,6 @@ from hookwatch.notifying.signing import SealKeys
 from tests.in_process.aws import SEAL_KEY, Aws
 from tests.in_process.deliveries import HEADERS, attempts, deliver, owed, received, record, register, register_receiver
 from tests.local_cloud.receiver import Receiver
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture(autouse=True)

@@ -54,6 +54,10 @@ def records(aws: Aws, application_id: str, number: int = 1, *, quiet: bool = Fal
     return made
 
 
+def id_of(record: dict[str, Any]) -> str:
+    return str(record["dynamodb"]["Keys"]["event_id"]["S"])
+
+
 def emit(aws: Aws, *batch: dict[str, Any]) -> list[Delivery]:
     aws.invoke("emitter", {"Records": list(batch)})
     return [json_to_delivery(message["body"]) for message in aws.take("Deliveries")]
@@ -126,11 +130,22 @@ def test_a_hundred_events_are_queued_ten_at_a_time(aws: Aws) -> None:
 def test_a_record_that_cannot_be_understood_is_put_aside_and_the_rest_goes_on(aws: Aws) -> None:
     shop = unique("shop")
     register(shop)
-    good, bad, worse = records(aws, shop, 3)
-    bad["dynamodb"]["NewImage"]["data"] = {"S": "{"}
-    del worse["dynamodb"]["NewImage"]["type"]
-    assert [delivery.event_id for delivery in emit(aws, bad, good, worse)] == [
-        good["dynamodb"]["Keys"]["event_id"]["S"]
-    ]
+    good, *bad = records(aws, shop, 4)
+    bad[0]["dynamodb"]["NewImage"]["data"] = {"S": "{"}
+    bad[1]["dynamodb"]["NewImage"]["data"] = {"S": '{"custom":' + "[" * 100_000}
+    del bad[2]["dynamodb"]["NewImage"]["type"]
+    assert [delivery.event_id for delivery in emit(aws, bad[0], good, *bad[1:])] == [id_of(good)]
     put_aside = {json.loads(message["body"])["event_id"] for message in aws.take("EmitterFailures")}
-    assert put_aside == {record["dynamodb"]["Keys"]["event_id"]["S"] for record in (bad, worse)}
+    assert put_aside == set(map(id_of, bad))
+
+
+def test_the_log_says_to_whom_events_go_those_that_go_to_the_same_together(aws: Aws) -> None:
+    shop, other = unique("shop"), unique("other")
+    names = sorted(register(shop) for _ in range(2))
+    own, nobodys = records(aws, shop, 3), records(aws, other)
+    with aws.log_of("emitter") as log:
+        emit(aws, *own, *nobodys)
+    first, second = (json.loads(line) for line in log.getvalue().splitlines())
+    assert (first["message"], first["event_ids"]) == ("emitted", list(map(id_of, own)))
+    assert sorted(first["operational_endpoint_ids"]) == names
+    assert (second["event_ids"], second["operational_endpoint_ids"]) == (list(map(id_of, nobodys)), [])

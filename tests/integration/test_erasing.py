@@ -1,6 +1,5 @@
 """DELETE /applications/{application_id}, and each minute → every table."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,18 +31,7 @@ from tests.integration.test_observer import observe
 from tests.integration.test_template import RESOURCES, statements
 from tests.local_cloud.receiver import Receiver
 
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(autouse=True)
-def nothing_else_is_under_way(aws: Aws) -> None:
-    aws.renew("Deliveries", "Retries")
-    aws.take("Signals")
-    everything.forget_deletions()
+pytestmark = pytest.mark.usefixtures("nothing_else_is_under_way")
 
 
 # ── Complete ──
@@ -225,6 +213,21 @@ def test_a_large_application_does_not_hold_up_a_small_one(aws: Aws) -> None:
 
     erase(aws, context=Half())
     assert [deletion(aws, shop)["deleted_items"] for shop in (large, small)] == [25, 1]
+
+
+def test_a_deletion_that_cannot_be_read_stops_nobody_elses(aws: Aws) -> None:
+    broken, shop = "0" + unique("broken"), unique("shop")
+    for name in (broken, shop):
+        delete(aws, name)
+    table = tables.Application
+    table(broken, "deletion").update(actions=[table.deletion.set("no deletion")])
+    with aws.log_of("eraser") as log:
+        erase(aws)
+        erase(aws, SETTLED)
+    assert deletion(aws, shop)["state"] == "deleted"
+    assert [msgspec.json.decode(line)["level"] for line in log.getvalue().splitlines() if broken in line] == [
+        "ERROR"
+    ] * 2
 
 
 def test_with_nothing_to_delete_it_asks_one_query(aws: Aws) -> None:

@@ -1,7 +1,6 @@
 """Who writes while an application is erased, or after: what was under way, and what was on a queue."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -31,18 +30,7 @@ from tests.integration.test_delivery import due_now
 from tests.integration.test_observer import observe
 from tests.local_cloud.receiver import Receiver
 
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture(autouse=True)
-def nothing_else_is_under_way(aws: Aws) -> None:
-    aws.renew("Deliveries", "Retries")
-    aws.take("Signals")
-    everything.forget_deletions()
+pytestmark = pytest.mark.usefixtures("nothing_else_is_under_way")
 
 
 def events_of(aws: Aws, shop: str) -> list[dict[str, Any]]:

@@ -39,9 +39,7 @@ LAMBDA_ANSWERS_WITH = 6_291_556  # bytes (Lambda quotas)
 @pytest.fixture(scope="module")
 def shop(aws: Aws) -> Iterator[Everything]:
     """Beside another application with the same endpoints."""
-    aws.renew("Deliveries", "Retries")
-    aws.take("Signals")
-    everything.forget_deletions()
+    aws.forget_what_is_under_way()
     shop, other = unique("shop"), unique("other")
     with Receiver() as receiver:
         everything.fill(aws, other, receiver.url, shared_with=shop)

@@ -65,6 +65,15 @@ def queued(aws: Aws) -> list[Report]:
     return [Report.from_json(message["body"]) for message in aws.take("Signals")]
 
 
+def test_the_log_has_the_request_and_its_batch_by_the_ids_that_the_client_has(aws: Aws) -> None:
+    with aws.log_of("ingest") as log:
+        status, answer = post(aws, {"application_id": unique("shop"), "signals": [attempt()]})
+    assert status == 202
+    said = json.loads(log.getvalue())
+    assert (said["message"], said["batch_id"]) == ("signals queued", answer["batch_id"])
+    assert said["request_id"] == aws.sample("ingest")["requestContext"]["requestId"]
+
+
 def test_the_sample_is_accepted_whole_and_old_signals_are_ignored(aws: Aws) -> None:
     status, answer = post(aws, json.loads(aws.sample("ingest")["body"]))
     assert status == 202

@@ -80,9 +80,21 @@ def test_the_delivery_function_counts_by_verdict_and_how_late_the_first_post_was
     found = emitted(capsys)
     assert found[verdict] == [1]  # the copy counts nothing
     assert len(found["DeliveryLag"]) == 1
-    assert found["ForgedMessages"] == [0]
+    assert "ForgedMessages" not in found, "what did not happen is not written"
     others = {"DeliveriesDelivered", "DeliveriesRetried", "DeliveriesGivenUp", "DeliveriesExhausted"} - {verdict}
     assert not others & found.keys()
+
+
+def test_what_is_forged_is_counted(aws: Aws, capsys: Written) -> None:
+    emitted(capsys)
+    deliver(aws, record("{}"), record("no JSON"))
+    assert emitted(capsys)["ForgedMessages"] == [2]
+
+
+def test_an_invocation_with_nothing_to_count_writes_no_metrics(aws: Aws, capsys: Written) -> None:
+    emitted(capsys)
+    aws.invoke("observer", {"Records": messages(unique("shop"), attempt("erp", 0, succeeded=True))})
+    assert emitted(capsys) == {}
 
 
 def test_an_address_that_is_not_allowed_is_counted(aws: Aws, capsys: Written) -> None:

@@ -102,7 +102,10 @@ def test_a_message_that_cannot_be_read_fails_those_behind_it_and_no_other_endpoi
     bad = record("{}", good["attributes"]["MessageGroupId"])
     [behind] = messages(shop, attempt("erp", 2, succeeded=True))
     [other] = messages(shop, created("crm"))
-    assert observe(aws, good, bad, behind, other) == [bad["messageId"], behind["messageId"]]
+    with aws.log_of("observer") as log:
+        assert observe(aws, good, bad, behind, other) == [bad["messageId"], behind["messageId"]]
+    [line] = [json.loads(line) for line in log.getvalue().splitlines() if '"ERROR"' in line]
+    assert (line["message"], line["message_id"]) == ("a message could not be counted", bad["messageId"])
     assert attempts_counted(health(aws, shop, "erp")) == 1
     assert [event["type"] for event in events(aws, shop)] == ["endpoint.created"]
 

@@ -4,6 +4,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from hookwatch import tables, times
 from hookwatch.observing import applications, minutes, sweeping
 from hookwatch.observing.signals import EndpointChange
@@ -191,14 +193,25 @@ def test_a_policy_that_this_version_does_not_take_stops_nobodys_sweep(aws: Aws) 
     assert types(aws, odd) == types(aws, even) == ["endpoint.failing", "endpoint.warning"]
 
 
-def test_a_record_that_cannot_be_read_stops_nobody_elses_sweep(aws: Aws) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda table: table.record.set(b"no record"), id="the record"),
+        pytest.param(lambda table: table.due_at.set("soon"), id="its time in the index"),
+        pytest.param(lambda table: table.active_hour.remove(), id="its hour in the index"),
+    ],
+)
+def test_a_record_that_cannot_be_read_stops_nobody_elses_sweep(aws: Aws, change: Any) -> None:
     broken, shop = unique("shop"), unique("shop")
     for each in (broken, shop):
         fail(aws, each, "erp")
     table = tables.MonitoredEndpoint
-    table(broken, "erp").update(actions=[table.record.set(b"no record")])
-    sweep(aws, START + HOUR + MINUTE)
+    table(broken, "erp").update(actions=[change(table)])
+    with aws.log_of("sweeper") as log:
+        sweep(aws, START + HOUR + MINUTE)
     assert types(aws, shop) == ["endpoint.failing", "endpoint.warning"]
+    [line] = [json.loads(line) for line in log.getvalue().splitlines() if broken in line]
+    assert (line["level"], line["application_id"], line["endpoint_id"]) == ("ERROR", broken, "erp")
     table(broken, "erp").delete()
 
 

@@ -1,6 +1,7 @@
 """What template.yaml promises and the local cloud cannot show."""
 
 import json
+import re
 from typing import Any
 
 import pytest

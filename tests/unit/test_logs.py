@@ -1,25 +1,47 @@
-"""make logs: what a function logs, as a person reads it."""
+"""What a function logs, and make logs: the same as a person reads it."""
 
 import json
+import logging
+from typing import Any
 
 import pytest
 
+from hookwatch.logs import logger
 from hookwatch.operating.logs import FUNCTIONS, told
 from tests.integration.test_template import of_type
 
 
-def line(**fields: object) -> str:
-    common = {
-        "level": "INFO",
-        "location": "deliver:9",
-        "timestamp": "2026-11-24 10:00:00,000+0000",
-        "service": "hookwatch",
-    }
-    return json.dumps(common | {"function_name": "f", "cold_start": True} | fields)
+def line(message: str, level: int = logging.INFO, error: Exception | None = None, **fields: object) -> str:
+    """As the functions write it, in an invocation of Lambda."""
+    exc_info = (type(error), error, error.__traceback__) if error else None
+    logger.registered_formatter.clear_state()  # of what was invoked in this process before
+    record = logging.LogRecord("hookwatch", level, "app.py", 9, message, None, exc_info, "deliver")
+    vars(record).update(function_name="f", function_request_id="c6af9ac6", cold_start=True, **fields)
+    return logger.registered_formatter.format(record)
 
 
-def test_a_decision_is_told_with_its_ids_and_without_what_every_line_has() -> None:
-    assert told(line(message="attempt", event_id="evt_1", status="delivered", error=None)) == (
+def fields(line: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(line)
+    return read
+
+
+def test_a_decision_says_nothing_that_cloudwatch_keeps_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0")
+    assert fields(line("attempt", event_id="evt_1")) == {"level": "INFO", "message": "attempt", "event_id": "evt_1"}
+
+
+def test_trouble_says_where_and_in_which_invocation() -> None:
+    said = fields(line("it failed", logging.ERROR, ValueError("no")))
+    assert said.keys() == {"level", "message", "location", "function_request_id", "exception", "exception_name"}
+    assert (said["location"], said["function_request_id"]) == ("deliver:9", "c6af9ac6")
+
+
+def test_a_request_is_named_as_the_audit_names_it() -> None:
+    assert fields(line("signals queued", correlation_id="1a2b"))["request_id"] == "1a2b"
+
+
+def test_a_decision_is_told_with_its_ids() -> None:
+    assert told(line("attempt", event_id="evt_1", status="delivered", error_code=None)) == (
         "INFO     attempt event_id=evt_1 status=delivered"
     )
 
@@ -43,7 +65,7 @@ def test_a_line_that_is_no_json_is_told_as_it_is() -> None:
 
 
 def test_an_exception_is_told() -> None:
-    assert "exception=Traceback" in str(told(line(message="it failed", level="ERROR", exception="Traceback …")))
+    assert "exception=ValueError: no" in str(told(line("it failed", logging.ERROR, ValueError("no"))))
 
 
 def test_every_function_is_followed() -> None:

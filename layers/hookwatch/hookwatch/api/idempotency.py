@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
-from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.idempotency import (
     DynamoDBPersistenceLayer,
@@ -27,9 +25,8 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 from hookwatch import aws, errors, times
 from hookwatch.access import roles
 from hookwatch.api import answer, identity_of
+from hookwatch.metrics import count
 from hookwatch.settings import environment
-
-metrics = Metrics()
 
 KEPT = timedelta(hours=24)
 _KEPT_AT_MOST, _KEPT_OF_A_LIST = 100_000, 100  # an item has 400 KB (DynamoDB quotas), `rejected` up to thousands
@@ -67,7 +64,7 @@ class Idempotency:
         kept = self._once(act, asked, app)
         if fresh:
             return fresh[0]
-        metrics.add_metric("IdempotentReplays", MetricUnit.Count, 1)
+        count("IdempotentReplays")
         body, refill = json.loads(kept["body"]), self._refills.get(route)
         if refill:
             body = refill(body, request.path)

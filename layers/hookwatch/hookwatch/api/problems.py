@@ -5,7 +5,6 @@ import re
 from http import HTTPStatus
 from typing import Any
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
@@ -18,8 +17,7 @@ from pynamodb.exceptions import PynamoDBException
 from hookwatch import errors
 from hookwatch.api import wrong_body
 from hookwatch.errors import Problem
-
-logger = Logger()
+from hookwatch.logs import logger
 
 _ERRORS_AT_MOST = 100  # a body can hold a million unknown names, and Lambda's answer 6 MB
 

@@ -99,11 +99,12 @@ class Attempted:
         return None if self.outcome is None else math.ceil(self.duration / timedelta(milliseconds=1))
 
     def told(self) -> dict[str, Any]:
-        """For a log line."""
+        """For a log line. How a receiver has taken it, on record, is nothing to look for."""
+        is_delivered = isinstance(self.verdict, Delivered)
         return {
             "number": self.number,
-            "outcome": None if self.outcome is None else str(self.outcome),
             "status": self.status,
+            "outcome": None if self.outcome is None or is_delivered else str(self.outcome),
             "duration_ms": self.duration_ms,
         }
 

@@ -17,7 +17,7 @@ from hookwatch.operational_events import TEST, OperationalEvent, linking_to, to_
 from hookwatch.settings import EmitterSettings
 
 # What reading and telling an event raises where its item is not what observing writes.
-MALFORMED = (AttributeError, LookupError, TypeError, ValueError)
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)

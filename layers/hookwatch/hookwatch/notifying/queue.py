@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import msgspec
-from aws_lambda_powertools import Logger
 from msgspec.structs import replace
 
 from hookwatch import aws, times
+from hookwatch.logs import logger
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import HEARTBEAT, TEST
@@ -26,8 +26,6 @@ from hookwatch.operational_events import HEARTBEAT, TEST
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
-
-logger = Logger()
 
 _BATCH_MESSAGES = 10  # SQS SendMessageBatch, and what Lambda hands out without a batch window
 _BATCHES_AT_ONCE = 8  # a hundred events to a hundred endpoints are a thousand batches
@@ -96,11 +94,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def ids(self) -> dict[str, Any]:
         """What a log line needs to be found by."""
-        return {
-            "event_id": self.event_id,
-            "delivery_id": self.delivery_id,
-            "operational_endpoint_id": self.operational_endpoint_id,
-        }
+        ids = {"event_id": self.event_id, "operational_endpoint_id": self.operational_endpoint_id}
+        return ids | ({"replay": self.replay} if self.replay else {})
 
     def sealed(self, keys: SealKeys) -> "Delivery":
         return replace(self, seal=keys.seal(*self._sealed_parts()))

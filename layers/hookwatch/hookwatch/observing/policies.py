@@ -5,14 +5,12 @@ from threading import Lock
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger
 from cachetools import TTLCache, cached
 
 from hookwatch import audit, errors, tables, writes
 from hookwatch.audit import Entry
+from hookwatch.logs import logger
 from hookwatch.policy import Policy
-
-logger = Logger(child=True)
 
 CACHED_SECONDS = 60
 _CACHED_AT_MOST = 10_000

@@ -1,9 +1,11 @@
 """Which monitored endpoints are in an incident: the sparse index of MonitoredEndpoint."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from hookwatch import tables, times
+from hookwatch.logs import logger
 from hookwatch.observing.records import OPEN_SHARDS
 
 
@@ -21,13 +23,17 @@ class OpenIncident:
 
 
 def open_incidents(state: str | None = None) -> list[OpenIncident]:
-    """Those in `state`, or all."""
-    index = tables.MonitoredEndpoint.open_incidents
-    return [
-        OpenIncident(
-            item.application_id, item.endpoint_id, times.from_text(item.due_at), int(item.active_hour), item.state
-        )
-        for shard in OPEN_SHARDS
-        for item in index.query(shard)
-        if state in (None, item.state)
-    ]
+    """Those in `state`, or all. One that cannot be read is in the log."""
+    return [incident for incident in _readable() if state in (None, incident.state)]
+
+
+def _readable() -> Iterator[OpenIncident]:
+    for shard in OPEN_SHARDS:
+        for item in tables.MonitoredEndpoint.open_incidents.query(shard):
+            place = item.application_id, item.endpoint_id
+            try:
+                due_at, active_hour = times.from_text(item.due_at), int(item.active_hour)
+            except (TypeError, ValueError):
+                logger.exception("an open incident cannot be read", application_id=place[0], endpoint_id=place[1])
+            else:
+                yield OpenIncident(*place, due_at, active_hour, item.state)

@@ -34,6 +34,7 @@ def main(arguments: list[str]) -> int:
     restoring.add_argument("--overwrite", action="store_true", help="also what the stack's table has")
     following = commands.add_parser("logs", help="follow what the functions log")
     following.add_argument("--minutes", type=float, default=5, help="so far back it begins")
+    following.add_argument("--id", default="", help="only lines that name this request, batch, event or endpoint")
     smoking = commands.add_parser("smoke", help="prove the main job, once, and leave nothing")
     smoking.add_argument("--seconds", type=float, default=30, help="so long a step may wait")
     asked = parser.parse_args(arguments)
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> int:
             print(f"{copied} items copied to {asked.table}, {left} left as they are there")
             return 0
         if asked.command == "logs":
-            for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes)):
+            for line in follow(deployment, datetime.now(UTC) - timedelta(minutes=asked.minutes), asked.id):
                 print(line, flush=True)
         if asked.command == "smoke":
             signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up then too

@@ -13,17 +13,16 @@ FUNCTIONS = (
 )
 _LATE = timedelta(seconds=10)  # CloudWatch shows a line some seconds after it was written
 _EVERY_SECONDS = 1
-# Of each line, by Powertools' Logger; what is left is what the decision says of itself.
-_COMMON = {"level", "location", "message", "timestamp", "service", "cold_start", "function_arn", "function_memory_size"}
-_COMMON |= {"function_name", "function_request_id", "xray_trace_id", "exception_name", "stack_trace"}
+# What a person need not be told: a traceback's own line says it.
+_SAID_BEFORE = {"level", "message", "location", "exception_name"}
 
 
-def follow(deployment: Deployment, since: datetime) -> Iterator[str]:
-    """Lines from `since` on, without an end, in the order in which they are found."""
+def follow(deployment: Deployment, since: datetime, named: str = "") -> Iterator[str]:
+    """Lines from `since` on, without an end, in the order in which they are found; of an id, those that name it."""
     groups = {name: deployment.physical_id(f"{name}Logs") for name in FUNCTIONS}
     seen: dict[tuple[str, int, str], datetime] = {}
     while True:
-        found = [(event, name) for name, group in groups.items() for event in _events(deployment, group, since)]
+        found = [(event, name) for name, group in groups.items() for event in _events(deployment, group, since, named)]
         for event, name in sorted(found, key=lambda each: each[0]["timestamp"]):
             if (name, event["timestamp"], event["message"]) not in seen and (line := told(event["message"])):
                 yield f"{_moment(event):%H:%M:%S} {name:<10} {line}"
@@ -34,7 +33,7 @@ def follow(deployment: Deployment, since: datetime) -> Iterator[str]:
 
 
 def told(message: str) -> str | None:
-    """A line of Powertools' Logger for a person; None for what Lambda itself says of an invocation, and for metrics."""
+    """A line of a function's for a person; None for what Lambda itself says of an invocation, and for metrics."""
     try:
         fields = json.loads(message)
     except ValueError:
@@ -42,13 +41,16 @@ def told(message: str) -> str | None:
         return None if line.startswith(("START ", "END ", "REPORT ", "INIT_START ")) else line or None
     if not isinstance(fields, dict) or "_aws" in fields or "message" not in fields:
         return None
-    about = " ".join(f"{name}={value}" for name, value in fields.items() if name not in _COMMON and value is not None)
+    about = " ".join(
+        f"{name}={value}" for name, value in fields.items() if name not in _SAID_BEFORE and value is not None
+    )
     return f"{fields.get('level', ''):<8} {fields['message']} {about}".rstrip()
 
 
-def _events(deployment: Deployment, group: str, since: datetime) -> Iterator[dict[str, Any]]:
+def _events(deployment: Deployment, group: str, since: datetime, named: str) -> Iterator[dict[str, Any]]:
     pages = deployment.client("logs").get_paginator("filter_log_events")
-    for page in pages.paginate(logGroupName=group, startTime=int(since.timestamp() * 1000)):
+    asked = {"logGroupName": group, "startTime": int(since.timestamp() * 1000)}
+    for page in pages.paginate(**asked, **({"filterPattern": json.dumps(named)} if named else {})):
         yield from page["events"]
 
 

@@ -22,17 +22,20 @@ _DETECTED_EARLIER = timedelta(hours=1)  # an event is written after it was detec
 def redrive(deployment: Deployment, queue: str, progress: Callable[[str], None]) -> int:
     """How many messages were taken back; each is deleted when it is safe elsewhere. What returns meanwhile is left, and
     so is an event that still cannot be told, or an alarm."""
-    done, source = 0, SOURCES[queue]
+    done, source, left = 0, SOURCES[queue], []
     sqs, url = deployment.client("sqs"), deployment.physical_id(queue)
     for message in _taken(deployment, queue):
         if source is not None:
             _send(deployment, source, message)
         elif not _REMEDIES[queue](deployment, json.loads(message["Body"])):
             progress(f"left: {message['Body']}")
+            left.append(message["ReceiptHandle"])
             continue
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         done += 1
         progress(f"{done} messages")
+    for receipt_handle in left:  # last, so that none is received twice
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt_handle, VisibilityTimeout=0)
     return done
 
 
