@@ -98,11 +98,11 @@ class InPart:
 
     def _sign_and_send(self, path: str, headers: dict[str, str], service: str, body: Body) -> requests.Response:
         """In the name of the account: a changed body is not what the function signed."""
-        sent = json.dumps(body).encode()
+        url, sent = f"{self._stack.endpoint_url}{path}", json.dumps(body).encode()
         kept = {name: headers[name] for name in ("x-amz-target", "content-type")}
-        request = AWSRequest("POST", f"{self._stack.endpoint_url}{path}", headers=kept, data=sent)
+        request = AWSRequest("POST", url, headers=kept, data=sent)
         SigV4Auth(Credentials("test", "test"), service, self._stack.region).add_auth(request)
-        return requests.post(request.url, data=sent, headers=dict(request.headers.items()), timeout=30)
+        return requests.post(url, data=sent, headers=dict(request.headers.items()), timeout=30)
 
     def _resource(self, operation: str, body: Body) -> str:
         match operation:
