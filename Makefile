@@ -9,7 +9,7 @@ export SAM_CLI_TELEMETRY := 0
 OPERATE = $(BIN)/python -m hookwatch.operating $(if $(STACK),--stack "$(STACK)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format openapi unit integration e2e fuzz sam-local bench up down smoke logs reemit redrive restore deploy lock clean
+.PHONY: help demo test check format openapi unit integration e2e fuzz faults sam-local bench up down smoke logs reemit redrive restore deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own,
 
 fuzz: .venv/schemathesis-ready ## What docs/openapi.json tells, asked well and badly, on a local cloud of its own: [SECONDS=600] [SEED=1]
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
+
+faults: .venv/ready ## Every call of AWS fails in every way, on a local cloud of its own: nothing is lost, nothing is done twice
+	@$(BIN)/python -m tests.aws_faults
 
 sam-local: .venv/ready ## The functions in containers, by sam local, where a container engine answers: [CLOUD=.local], else its own cloud
 	@$(BIN)/python -m tests.sam_local $(if $(CLOUD),"$(CLOUD)")

@@ -6,7 +6,7 @@ The functions reach it as an HTTP proxy and not as an endpoint, for they sign th
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +18,7 @@ from tests.aws_faults.in_part import InPart
 from tests.local_cloud.cloud import Stack, free_port
 
 FUNCTIONS = (
-    "Authorizer", "Ingest", "Observer", "Sweeper", "Emitter", "Reemitter", "Delivery", "Api", "Eraser",
+    "Authorizer", "Ingest", "Observer", "Sweeper", "Alarms", "Emitter", "Reemitter", "Delivery", "Api", "Eraser",
 )  # fmt: skip
 _CALLED = {
     "AWS::DynamoDB::Table",
@@ -33,7 +33,7 @@ _STARTS_WITHIN = 20  # seconds
 
 
 class Between:
-    """`calls` are those that reached AWS; `met` those that met their fault."""
+    """`calls` are those that reached AWS."""
 
     def __init__(self, stack: Stack, log: Path) -> None:
         self._lambda = stack.client("lambda")
@@ -46,7 +46,7 @@ class Between:
         self._called = {name: _own(self.physical[name]) for name in called}
         self._in_part = InPart(stack, {own: logical for logical, own in self._called.items()})
         self._port, self._log = free_port(), log
-        self._rules: dict[int, Call] = {}
+        self._rules: dict[int, tuple[Call, dict[str, Any]]] = {}
 
     @property
     def _url(self) -> str:
@@ -75,16 +75,15 @@ class Between:
         self._in_part.stop()
 
     @contextmanager
-    def breaking(self, faults: dict[Call, dict[str, Any]], in_part: Collection[tuple[str, str]] = ()) -> Iterator[None]:
-        """Every function starts anew, behind this: each of the calls meets its fault once."""
-        answer = requests.post(
-            f"{self._url}/_microburst/rules", json=[self._rule(*each) for each in faults.items()], timeout=5
-        )
+    def breaking(
+        self, faults: Sequence[tuple[Call, dict[str, Any]]], in_part: Collection[tuple[str, str]] = ()
+    ) -> Iterator[None]:
+        """Every function starts anew, behind this. Each call meets the faults that are named with it, each once."""
+        rules = [self._rule(*each) for each in faults]
+        answer = requests.post(f"{self._url}/_microburst/rules", json=rules, timeout=5)
         answer.raise_for_status()
-        self._rules = dict(zip((rule["id"] for rule in answer.json()), faults, strict=True))
+        self._rules = {rule["id"]: each for rule, each in zip(answer.json(), faults, strict=True)}
         self._in_part.pending = set(in_part)
-        self._in_part.met = set()
-        requests.delete(f"{self._url}/_microburst/fired", timeout=5).raise_for_status()
         before = {name: self._configuration(self.physical[name]) for name in FUNCTIONS}
         for name, (environment, timeout) in before.items():
             through = {"HTTP_PROXY": self._url, "http_proxy": self._url, "NO_PROXY": "", "no_proxy": ""}
@@ -100,17 +99,17 @@ class Between:
             for name, (environment, timeout) in before.items():
                 self._configure(name, environment, timeout)
 
-    def met(self) -> set[Call]:
-        fired = requests.get(f"{self._url}/_microburst/fired", params={"limit": 2000}, timeout=5).json()
-        return {self._rules[each["rule_id"]] for each in fired if each["rule_id"] in self._rules}
+    def unmet(self) -> list[tuple[Call, dict[str, Any]]]:
+        rules = requests.get(f"{self._url}/_microburst/rules", timeout=5).json()
+        return [self._rules[rule["id"]] for rule in rules if not rule["fired_count"]]
 
     @property
     def calls(self) -> set[Call]:
         return set(self._in_part.calls)
 
-    @property
-    def done_in_part(self) -> set[tuple[str, str]]:
-        return set(self._in_part.met)
+    def not_in_part(self) -> set[tuple[str, str]]:
+        """(function, operation) of the batches that were always done as a whole."""
+        return set(self._in_part.pending)
 
     def _rule(self, call: Call, fault: dict[str, Any]) -> dict[str, Any]:
         match = {

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import requests
 from botocore.auth import SigV4Auth
@@ -25,12 +26,7 @@ _HOP_BY_HOP = {
     "host",
     "accept-encoding",
 }
-_TARGETS = {
-    "DynamoDB_20120810": "dynamodb",
-    "AmazonSQS": "sqs",
-    "TrentService": "kms",
-    "secretsmanager": "secretsmanager",
-}
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/[\w-]+/(\w+)/")  # AWS Signature Version 4
 
 
 class InPart:
@@ -39,7 +35,6 @@ class InPart:
     def __init__(self, stack: Stack, logical: dict[str, str]) -> None:
         self.calls: set[Call] = set()
         self.pending: set[tuple[str, str]] = set()
-        self.met: set[tuple[str, str]] = set()
         self._stack, self._logical = stack, logical
         self._changing = threading.Lock()
         between = self
@@ -74,16 +69,17 @@ class InPart:
 
     def _answer(self, path: str, headers: dict[str, str], sent: bytes) -> tuple[requests.Response, bytes]:
         lower = {name.lower(): value for name, value in headers.items()}
-        prefix, _, operation = lower["x-amz-target"].partition(".")
-        service = _TARGETS[prefix]
-        [function] = re.findall(r" app/(\w+)", lower["user-agent"])
-        body = json.loads(sent)
+        [service], [function] = _SCOPE.findall(lower["authorization"]), re.findall(r" app/(\w+)", lower["user-agent"])
+        if "x-amz-target" in lower:
+            operation, body = lower["x-amz-target"].rpartition(".")[2], json.loads(sent)
+        else:  # SNS
+            body = dict(parse_qsl(sent.decode()))
+            operation = body["Action"]
         with self._changing:
             self.calls.add(Call(function, service, operation, self._resource(operation, body)))
             in_part = (function, operation) in self.pending
             if in_part:
                 self.pending.remove((function, operation))
-                self.met.add((function, operation))
         if in_part:
             less, finish = _SPLIT[operation](body)
             answer = self._sign_and_send(path, lower, service, less) if less else None

@@ -1,0 +1,45 @@
+"""One turn: a stack of its own, whose functions' calls fail; what is done to it is not for other tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.aws_faults.between import Between
+from tests.aws_faults.calls import documented
+from tests.aws_faults.faults import BATCHES, of_turn
+from tests.aws_faults.patient import PatientApi
+from tests.aws_faults.story import Story
+from tests.local_cloud.cloud import Progress, Stack, down, up
+
+
+@contextmanager
+def broken_cloud(state: Path, progress: Progress) -> Iterator[tuple[Stack, Between]]:
+    down(state)
+    try:
+        stack = up(state, progress, port=4766)
+        for queue in ("Signals", "Deliveries", "Retries"):  # what failed comes back soon
+            attributes = {"VisibilityTimeout": "1"}
+            stack.client("sqs").set_queue_attributes(QueueUrl=stack.queues[queue], Attributes=attributes)
+        with Between(stack, state / "microburst.log") as between:
+            yield stack, between
+    finally:
+        down(state)
+
+
+def run(stack: Stack, between: Between, turn: int) -> None:
+    """Raises:
+    AssertionError: something was lost, done twice, or answered otherwise than with a 503 that says when to ask
+        again; or a call is not in the document, or met no fault.
+    """
+    PatientApi.refused.clear()
+    calls = documented()
+    batches = {(call.function, call.operation) for call in calls if call.operation in BATCHES}
+    with between.breaking(of_turn(calls, turn), batches):
+        Story(stack, between.physical).play()
+        assert between.unmet() == []
+        assert between.not_in_part() == set()
+    assert sorted(between.calls) == sorted(calls)
+    assert PatientApi.refused
+    for answer in PatientApi.refused:
+        assert answer.status_code in (503, 409), answer.text
+        assert answer.headers["Retry-After"], answer.text
