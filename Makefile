@@ -40,7 +40,8 @@ integration: .venv/node-ready ## Each function in process, on moto and real HTTP
 	$(BIN)/pytest -n auto --dist loadfile tests/integration tests/faults
 
 e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
-	$(BIN)/pytest tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile -m "not alone" tests/e2e
+	$(BIN)/pytest -m alone tests/e2e
 
 fuzz: .venv/schemathesis-ready ## What docs/openapi.json tells, asked well and badly, on a local cloud of its own: [SECONDS=600] [SEED=1]
 	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")

@@ -1,5 +1,6 @@
 """A local cloud of the tests' own, with the application deployed by the real sam build and sam deploy."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,14 +8,17 @@ import pytest
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import ROOT, Stack, down, up
 
-STATE = ROOT / ".local" / "e2e"
+# Each of the processes that share the tests (pytest-xdist) has a cloud of its own.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+STATE = ROOT / ".local" / f"e2e-{_WORKER}"
+_PORT = 4666 + int(_WORKER.removeprefix("gw"))
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     down(STATE)  # what an interrupted run left
     try:
-        yield up(STATE, print, port=4666)
+        yield up(STATE, print, port=_PORT)
     finally:
         down(STATE)
 

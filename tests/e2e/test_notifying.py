@@ -15,9 +15,10 @@ import pytest
 
 from hookwatch.operating.deployment import Deployment
 from hookwatch.operating.redriving import SOURCES, redrive
+from tests.e2e.conftest import STATE
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, types, unique
 from tests.local_cloud.api import Api
-from tests.local_cloud.cloud import ROOT, Stack
+from tests.local_cloud.cloud import Stack
 from tests.local_cloud.receiver import Receiver
 
 
@@ -80,6 +81,7 @@ def most_in_a_second(moments: list[float]) -> int:
     return max(sum(start <= moment < start + 1 for moment in moments) for start in moments)
 
 
+@pytest.mark.alone
 def test_a_limited_endpoint_gets_no_more_than_its_limit_and_gets_it_all(api: Api) -> None:
     shop, rate, number = unique("shop"), 5, 100
     with Receiver() as receiver:
@@ -179,7 +181,7 @@ def take_all(stack: Stack, queue: str) -> list[dict[str, Any]]:
 def operating(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """The command that an operator runs, in a folder where `.local/stack.json` names the tests' stack."""
     (folder / ".local").mkdir(exist_ok=True)
-    (folder / ".local" / "stack.json").write_text((ROOT / ".local" / "e2e" / "stack.json").read_text())
+    (folder / ".local" / "stack.json").write_text((STATE / "stack.json").read_text())
     command = [sys.executable, "-m", "hookwatch.operating", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

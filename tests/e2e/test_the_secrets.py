@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.e2e.conftest import STATE
 from tests.e2e.test_notifying import attempts, depth, happen, stopped
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, unique
 from tests.local_cloud.api import Api
-from tests.local_cloud.cloud import ROOT, Stack
+from tests.local_cloud.cloud import Stack
 from tests.local_cloud.receiver import Receiver
 
 HEADER, SOURCE, REFUSED = "header-value-7f3a9c", "source-secret-5d1e8b-of-hook0", "refused-value-2b6c4e"
@@ -130,4 +131,4 @@ def logs(stack: Stack) -> Iterator[tuple[str, str]]:
 
 def cloud_log() -> str:
     """What the functions printed, and what the local cloud says of them."""
-    return (ROOT / ".local" / "e2e" / "cloud.log").read_text(errors="replace")
+    return (STATE / "cloud.log").read_text(errors="replace")

@@ -12,8 +12,8 @@ def main(command: str) -> int:
         print("stopped" if down(STATE) else "it was not running")
         return 0
     if command == "clean":
-        for state in (STATE, *(STATE / name for name in ("demo", "e2e", "fuzz", "bench", "sam"))):
-            down(state)
+        for pid in STATE.rglob("pid"):
+            down(pid.parent)
         return 0
     try:
         stack = up(STATE, lambda text: print(f"… {text}", flush=True))

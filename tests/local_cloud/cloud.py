@@ -1,6 +1,7 @@
 """Starts, fills and stops a local cloud. Everything it knows of itself is in `<state>/stack.json`."""
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -131,6 +132,14 @@ def _start(state: Path, port: int, progress: Progress) -> int:
 
 
 def _build(endpoint_url: str, progress: Progress) -> None:
+    """One at a time: what is built lies in one folder, whoever builds."""
+    (ROOT / ".aws-sam").mkdir(exist_ok=True)
+    with (ROOT / ".aws-sam" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build_what_changed(endpoint_url, progress)
+
+
+def _build_what_changed(endpoint_url: str, progress: Progress) -> None:
     built = ROOT / ".aws-sam" / "hookwatch-built"
     sources = [ROOT / "template.yaml", *(ROOT / "functions").rglob("*.py"), *(ROOT / "layers").rglob("*")]
     newest = max(path.stat().st_mtime for path in sources if path.is_file() and "__pycache__" not in path.parts)
