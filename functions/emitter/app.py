@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from hookwatch import event_items, secrets_manager
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
-from hookwatch.notifying.emission import MALFORMED, Emission, Owed
+from hookwatch.notifying.emission import Emission, Owed
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.settings import EmitterSettings
 
@@ -48,7 +48,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         event_id = record["dynamodb"]["Keys"]["event_id"]["S"]
         try:
             of_events[event_id] = owed(record["dynamodb"]["NewImage"], keys)
-        except MALFORMED as error:
+        except event_items.MALFORMED as error:
             logger.exception("an event cannot be told", event_id=event_id)
             count("EmitterFailures")
             emission.outbox.put_failure(event_id, repr(error))

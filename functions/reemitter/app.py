@@ -10,7 +10,7 @@ from hookwatch import event_items, secrets_manager, tables, times
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
 from hookwatch.notifying import attempts
-from hookwatch.notifying.emission import MALFORMED, Emission, Owed
+from hookwatch.notifying.emission import Emission, Owed
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import OperationalEvent, detected_at
 from hookwatch.settings import EmitterSettings
@@ -64,7 +64,7 @@ def reemit(item: tables.OperationalEvent, request: Request, keys: SealKeys, coun
         if item.expires_at <= times.now().timestamp() or not request.is_about(event):
             return []
         owed = still_owed(event, keys)
-    except MALFORMED:
+    except event_items.MALFORMED:
         logger.exception("an event cannot be told", event_id=item.event_id)
         counts.failed += 1
         return []

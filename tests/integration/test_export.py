@@ -48,6 +48,25 @@ def shop(aws: Aws) -> Iterator[Everything]:
         delete_and_erase(aws, application_id)
 
 
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/applications/{shop}/export", {}),
+        ("/events", {"application_id": "{shop}"}),
+        ("/events", {"application_id": "*"}),
+    ],
+)
+def test_an_event_that_cannot_be_read_hides_no_other(aws: Aws, path: str, query: dict[str, str]) -> None:
+    shop = unique("shop")
+    observe(aws, *messages(shop, created("erp")), *messages(shop, created("crm")))
+    erp, crm = tables.OperationalEvent.by_application.query(shop)
+    erp.update([tables.OperationalEvent.data.set("{")])
+    of_shop = {name: value.format(shop=shop) for name, value in query.items()}
+    status, answer = call(aws, "GET", path.format(shop=shop), **of_shop)
+    listed = [line.get("item", line).get("event_id") for line in answer["data"]]
+    assert (status, crm.event_id in listed, erp.event_id in listed) == (200, True, False)
+
+
 def pages(aws: Aws, application_id: str, **arguments: Any) -> Iterator[list[Line]]:
     cursor: dict[str, str] = {}
     while True:

@@ -7,6 +7,9 @@ import msgspec
 from hookwatch import activity, tables, times, writes
 from hookwatch.operational_events import OperationalEvent
 
+# What reading and telling an event raises where its item is not what `create` writes.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 def to_item(event: OperationalEvent, *, expires_at: int) -> tables.OperationalEvent:
     timestamp = times.to_text(event.timestamp)

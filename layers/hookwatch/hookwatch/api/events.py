@@ -16,6 +16,7 @@ from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, events_everywhere, identity_of, is_visible, paging, scope
 from hookwatch.api.answers import Time, answers
 from hookwatch.api.operational_endpoints import Owed
+from hookwatch.logs import logger
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute
 from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST, Id, Moment
@@ -65,6 +66,15 @@ def view(event: OperationalEvent, muted: Mapping[str, Mute]) -> EventView:
     }
 
 
+def shown(item: tables.OperationalEvent, muted: Mapping[str, Mute]) -> EventView | None:
+    """None of one that cannot be read: it is in the log, and hides no other."""
+    try:
+        return view(event_items.from_item(item), muted)
+    except event_items.MALFORMED:
+        logger.exception("an event cannot be shown", event_id=item.event_id)
+        return None
+
+
 @router.get("/events", responses=answers(paging.Page[EventView]))
 def list_events(
     application_id: Annotated[str | None, Query()] = None,
@@ -101,7 +111,7 @@ def list_events(
         router.current_event,
         found,
         tables.OperationalEvent,
-        lambda item: view(event_items.from_item(item), muted),
+        lambda item: shown(item, muted),
         "listed_at",
         "event_id",
     )
@@ -119,7 +129,7 @@ def _of_every_application(
     found, go_on = events_everywhere.newest(max(since or kept_since, kept_since), before, condition, limit)
     muted = {named: mutes.of_application(named) for named in {item.application_id for item in found}}
     return {
-        "data": [view(event_items.from_item(item), muted[item.application_id]) for item in found],
+        "data": [event for item in found if (event := shown(item, muted[item.application_id]))],
         "next_cursor": paging.cursor(router.current_event, go_on) if go_on else None,
     }
 

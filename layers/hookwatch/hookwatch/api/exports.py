@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
-from hookwatch import belongings, custom_types, event_items, times
+from hookwatch import belongings, custom_types, times
 from hookwatch.access import api_keys
 from hookwatch.api import (
     attempts,
@@ -175,7 +175,7 @@ def _hour(asked: Asked, endpoint_id: str, hour: int, counts: Mapping[str, int]) 
 def _events(asked: Asked, after: str = "") -> Iterator[Step]:
     for item in belongings.events(asked.application_id, after):
         if item.listed_at != after:
-            shown = events.view(event_items.from_item(item), asked.muted) if asked.is_kept(item) else None
+            shown = events.shown(item, asked.muted) if asked.is_kept(item) else None
             yield (item.listed_at,), shown
 
 

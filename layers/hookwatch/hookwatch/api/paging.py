@@ -47,14 +47,16 @@ def page(
     request: APIGatewayProxyEvent,
     found: ResultIterator[Any],
     of: type[Model],
-    view: Callable[[Any], Shown],
+    view: Callable[[Any], Shown | None],
     *names: str,
 ) -> Page[Shown]:
     """What `found`, a query of `of` whose pages are as long as the limit, holds in its first page that is not empty: of
-    ten at most, for a filter may let nothing through. A cursor has the attributes `names` of the last item read."""
+    ten at most, for a filter may let nothing through. What has no view is left out. A cursor has the attributes `names`
+    of the last item read."""
     data: list[Shown] = []
     for read_so_far in islice(found.page_iter, _PAGES_AT_MOST):
-        data = [view(of.from_raw_data(item)) for item in read_so_far["Items"]]
+        views = (view(of.from_raw_data(item)) for item in read_so_far["Items"])
+        data = [shown for shown in views if shown is not None]
         if data:
             break
     last = found.page_iter.last_evaluated_key

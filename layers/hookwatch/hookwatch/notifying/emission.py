@@ -16,9 +16,6 @@ from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST, OperationalEvent, linking_to, to_payload
 from hookwatch.settings import EmitterSettings
 
-# What reading and telling an event raises where its item is not what observing writes.
-MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-
 
 @dataclass(frozen=True, slots=True)
 class Owed:
