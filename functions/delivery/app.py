@@ -7,14 +7,13 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.exceptions import BotoCoreError, ClientError
 
 from hookwatch import secrets_manager, tables, times
 from hookwatch.encryption import Encryption
 from hookwatch.erasing import deletions
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
-from hookwatch.notifying import attempts, endpoints, notices, pacing, receivers, retry, signing
+from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
 from hookwatch.notifying.alarm_topic import AlarmTopic
 from hookwatch.notifying.attempts import Attempted
 from hookwatch.notifying.credentials import CredentialsCache
@@ -25,7 +24,7 @@ from hookwatch.notifying.receivers import IsDead
 from hookwatch.notifying.retry import Blocked, GiveUp, Outcome, Post, RetryLater, Schedule, Settled, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import HEARTBEAT, TEST
+from hookwatch.operational_events import TEST
 from hookwatch.settings import DeliverySettings
 
 settings = DeliverySettings.from_environment()
@@ -50,7 +49,7 @@ def deliver(message: Message) -> None:
     delivery = message.delivery
     match retry.next_step(attempts.last(delivery), times.now()):
         case Settled(status, outcome):
-            notify(delivery, status, outcome)  # whoever settled it may have been killed before
+            alarm_topic.tell(delivery, status, outcome)  # whoever settled it may have been killed before
         case Wait(delay):
             message.come_back_after(delay)
         case Post(number) if delivery.has_expired(now := times.now()):
@@ -107,7 +106,7 @@ def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None)
 
 def schedule_of(delivery: Delivery, endpoint: OperationalEndpoint | None) -> Schedule:
     """A heartbeat is not tried again: the next one follows."""
-    if delivery.event_type == HEARTBEAT:
+    if delivery.is_heartbeat:
         return once
     return schedule if endpoint is None or endpoint.retry_schedule is None else Schedule(endpoint.retry_schedule)
 
@@ -132,8 +131,8 @@ def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
 
 
 def tell(delivery: Delivery, attempted: Attempted) -> None:
-    """Of what is on record, the metrics."""
-    is_missed = attempted.status == "exhausted" and not is_missing(delivery, attempted.status)
+    """Of what is on record, the metrics. A heartbeat is for its receiver to miss."""
+    is_missed = delivery.is_heartbeat and attempted.status == "exhausted"
     count("HeartbeatsFailed" if is_missed else _VERDICTS[attempted.status])
     if isinstance(attempted.outcome, Blocked):
         count("AttemptsBlocked")
@@ -152,30 +151,7 @@ def apply(attempted: Attempted, message: Message, endpoint: OperationalEndpoint 
             count("OperationalEndpointsDisabled")
     if change:
         operational_endpoints.forget(message.delivery.operational_endpoint_id)
-    notify(message.delivery, attempted.status, str(attempted.outcome))
-
-
-def notify(delivery: Delivery, status: str, outcome: str) -> None:
-    """People, by the alarm topic, of a receiver that was given up or missed a delivery. What SNS does not take neither
-    fails a delivery nor repeats it."""
-    if status not in notices.FAILED_FOR_GOOD:
-        return
-    notice = notices.take(delivery, outcome, is_exhausted=is_missing(delivery, status), now=times.now())
-    if notice is None:
-        return
-    try:
-        alarm_topic.publish(notice)
-    except (BotoCoreError, ClientError):
-        logger.exception("a notice was not published", **delivery.ids(), notice=notice.kind)
-        count("NoticesFailed")
-    else:
-        notices.published(notice, times.now())
-        count("NoticesPublished")
-
-
-def is_missing(delivery: Delivery, status: str) -> bool:
-    """Whether an event never arrived that somebody waits for. A heartbeat is for its receiver to miss."""
-    return status == "exhausted" and delivery.event_type != HEARTBEAT
+    alarm_topic.tell(message.delivery, attempted.status, str(attempted.outcome))
 
 
 def seal_keys(*, is_fresh: bool) -> SealKeys:

@@ -16,13 +16,9 @@ ACTIONS = {"SendMessageBatch": "SendMessage"}
 PARTS = ("PutItem", "UpdateItem", "DeleteItem")  # of a transaction
 # Lambda's pollers ask in the function's name; Powertools' idempotency reads where DynamoDB does not say what is there.
 OF_LAMBDA = (
-    "sqs:ReceiveMessage",
-    "sqs:DeleteMessage",
-    "sqs:GetQueueAttributes",
-    "dynamodb:*Stream*",
-    "dynamodb:GetRecords",
+    *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+    *("dynamodb:*Stream*", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
 )
-OF_LAMBDA += ("dynamodb:GetShardIterator",)
 OF_POWERTOOLS = ("dynamodb:GetItem", "Idempotency")
 FUNCTIONS = sorted(name for name, each in RESOURCES.items() if each["Type"] == "AWS::Serverless::Function")
 

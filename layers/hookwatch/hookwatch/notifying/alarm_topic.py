@@ -5,9 +5,14 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from hookwatch import aws
+from hookwatch import aws, times
+from hookwatch.logs import logger
+from hookwatch.metrics import count
+from hookwatch.notifying import notices
 from hookwatch.notifying.notices import Notice
+from hookwatch.notifying.queue import Delivery
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -26,10 +31,25 @@ class AlarmTopic:
         self._client: SNSClient | None = None
         self._lock = Lock()
 
-    def publish(self, notice: Notice) -> None:
-        """Raises:
-        botocore.exceptions.ClientError, BotoCoreError: it may not have been published.
-        """
+    def tell(self, delivery: Delivery, status: str, outcome: str) -> None:
+        """Of a receiver that was given up, or that missed a delivery. What SNS does not take neither fails a delivery
+        nor repeats it."""
+        if status not in notices.FAILED_FOR_GOOD:
+            return
+        is_exhausted = status == "exhausted" and not delivery.is_heartbeat  # which is for its receiver to miss
+        notice = notices.take(delivery, outcome, is_exhausted=is_exhausted, now=times.now())
+        if notice is None:
+            return
+        try:
+            self._publish(notice)
+        except (BotoCoreError, ClientError):
+            logger.exception("a notice was not published", **delivery.ids(), notice=notice.kind)
+            count("NoticesFailed")
+        else:
+            notices.published(notice, times.now())
+            count("NoticesPublished")
+
+    def _publish(self, notice: Notice) -> None:
         self._sns().publish(
             TopicArn=self._arn,
             Subject=notice.subject,

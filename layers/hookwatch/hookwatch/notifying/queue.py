@@ -85,9 +85,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         body = msgspec.json.decode(self.body, type=_Body)
         return body.data.application_id or self.application_id, body.data.detected_at or body.timestamp
 
+    @property
+    def is_heartbeat(self) -> bool:
+        return self.event_type == HEARTBEAT
+
     def has_expired(self, now: datetime) -> bool:
         """Whether it is a heartbeat whose time is over: later it would tell of health that may be gone."""
-        if self.event_type != HEARTBEAT:  # what a platform says in its own types may have any field
+        if not self.is_heartbeat:  # what a platform says in its own types may have any field
             return False
         expires_at = msgspec.json.decode(self.body, type=_Body).data.expires_at
         return expires_at is not None and expires_at <= now
