@@ -36,9 +36,9 @@ def run(stack: Stack, between: Between, turn: int) -> None:
     batches = {(call.function, call.operation) for call in calls if call.operation in BATCHES}
     with between.breaking(of_turn(calls, turn), batches):
         Story(stack, between.physical).play()
-        assert between.unmet() == []
-        assert between.not_in_part() == set()
-    assert sorted(between.calls) == sorted(calls)
+        assert not between.unmet(), between.unmet()
+        assert not between.not_in_part(), between.not_in_part()
+    assert between.calls == set(calls), between.calls ^ set(calls)
     assert PatientApi.refused
     for answer in PatientApi.refused:
         assert answer.status_code in (503, 409), answer.text

@@ -209,10 +209,10 @@ def _replace(old: OperationalEndpoint, body: OperationalEndpointBody) -> Operati
         before=view(old),
         after=view(new),
     )
+    if new.rate_limit != old.rate_limit:
+        pacing.disband(old.operational_endpoint_id)  # before: after it, the same request would find no change to end it for
     if not endpoints.replace(old, new, entry, forgets=is_another):
         raise _changed_meanwhile()
-    if new.rate_limit != old.rate_limit:
-        pacing.disband(old.operational_endpoint_id)
     return new
 
 
