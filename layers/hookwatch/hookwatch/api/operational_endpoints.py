@@ -210,7 +210,8 @@ def _replace(old: OperationalEndpoint, body: OperationalEndpointBody) -> Operati
         after=view(new),
     )
     if new.rate_limit != old.rate_limit:
-        pacing.disband(old.operational_endpoint_id)  # before: after it, the same request would find no change to end it for
+        # Before it: the same request, sent again because this failed, would find no change to end a line for.
+        pacing.disband(old.operational_endpoint_id)
     if not endpoints.replace(old, new, entry, forgets=is_another):
         raise _changed_meanwhile()
     return new
