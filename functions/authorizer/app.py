@@ -3,9 +3,11 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pynamodb.exceptions import PynamoDBException
 
 from hookwatch import secrets_manager, tables, times
 from hookwatch.access import api_keys, keys
+from hookwatch.access.api_keys import ApiKey
 from hookwatch.access.keys import Identity
 from hookwatch.logs import logger
 from hookwatch.settings import AuthorizerSettings
@@ -22,9 +24,17 @@ def authenticate(header: str) -> Identity | None:
         case (key_id, secret):
             key = api_keys.find(key_id)
             if key is not None and key.is_proven_by(secret):
-                api_keys.note_use(key, times.now())
+                note_use(key)
                 return key.identity
     return None
+
+
+def note_use(key: ApiKey) -> None:
+    """A good key is not refused because of it."""
+    try:
+        api_keys.note_use(key, times.now())
+    except PynamoDBException:
+        logger.exception("the use of a key was not noted", key_id=key.key_id)
 
 
 @logger.inject_lambda_context

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from hookwatch import tables
+from tests.faults.cancelling import refused
+from tests.in_process.api import call
 from tests.in_process.aws import ADMIN_SECRET, Aws
 
 
@@ -41,3 +44,12 @@ def test_anything_else_is_denied(aws: Aws, header: str) -> None:
     answer = authorize(aws, header)
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     assert answer["context"] == {}
+
+
+def test_a_good_key_is_not_refused_because_its_use_is_not_noted(aws: Aws) -> None:
+    _, made = call(aws, "POST", "/keys", {"role": "viewer", "application_ids": ["shop"]})
+    client = tables.connection_of(tables.ApiKey).client
+    with refused(client, "UpdateItem", "InternalServerError") as numbers:
+        answer = authorize(aws, f"Bearer {made['key']}")
+    assert (answer["context"]["key_id"], len(numbers)) == (made["key_id"], 1)
+    assert call(aws, "GET", f"/keys/{made['key_id']}")[1]["last_used_at"] is None
