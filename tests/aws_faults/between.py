@@ -17,9 +17,6 @@ from tests.aws_faults.calls import Call
 from tests.aws_faults.in_part import InPart
 from tests.local_cloud.cloud import Stack, free_port
 
-FUNCTIONS = (
-    "Authorizer", "Ingest", "Observer", "Sweeper", "Alarms", "Emitter", "Reemitter", "Delivery", "Api", "Eraser",
-)  # fmt: skip
 _CALLED = {
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
@@ -42,8 +39,9 @@ class Between:
         )
         resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
         self.physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
-        called = [each["LogicalResourceId"] for each in resources if each["ResourceType"] in _CALLED]
-        self._called = {name: _own(self.physical[name]) for name in called}
+        types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
+        self._functions = [name for name, each in types.items() if each == "AWS::Lambda::Function"]
+        self._called = {name: _own(self.physical[name]) for name, each in types.items() if each in _CALLED}
         self._in_part = InPart(stack, {own: logical for logical, own in self._called.items()})
         self._port, self._log = free_port(), log
         self._rules: dict[int, tuple[Call, dict[str, Any]]] = {}
@@ -84,7 +82,7 @@ class Between:
         answer.raise_for_status()
         self._rules = {rule["id"]: each for rule, each in zip(answer.json(), faults, strict=True)}
         self._in_part.pending = set(in_part)
-        before = {name: self._configuration(self.physical[name]) for name in FUNCTIONS}
+        before = {name: self._configuration(self.physical[name]) for name in self._functions}
         for name, (environment, timeout) in before.items():
             through = {"HTTP_PROXY": self._url, "http_proxy": self._url, "NO_PROXY": "", "no_proxy": ""}
             # Its calls are known by its name; with one attempt each fault reaches our code, past the SDK's retries.
