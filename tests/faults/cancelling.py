@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from botocore.exceptions import ConnectionClosedError
+
 
 @dataclass
 class _Answer:
@@ -27,6 +29,21 @@ def refused(client: Any, operation: str, code: str, times: int = 1_000) -> Itera
     """The client's next `times` calls of `operation` ("PutItem") end with the error `code`."""
     with _answered(client, operation, {"Error": {"Code": code, "Message": code}}, times) as numbers:
         yield numbers
+
+
+@contextmanager
+def broken(client: Any, operation: str) -> Iterator[None]:
+    """The connection ends before the client's calls of `operation` are answered."""
+    event = f"before-call.dynamodb.{operation}"
+
+    def end(**_: Any) -> None:
+        raise ConnectionClosedError(endpoint_url="https://dynamodb")
+
+    client.meta.events.register(event, end)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(event, end)
 
 
 @contextmanager

@@ -55,6 +55,11 @@ def has_failed_condition(error: PynamoDBException) -> bool:
     return not _FAILED.isdisjoint(_codes(error))
 
 
+def code_of(error: PynamoDBException) -> str | None:
+    """DynamoDB's own; None where it did not answer, of which PynamoDB (6.1) makes an AttributeError."""
+    return getattr(error, "cause_response_code", None)
+
+
 def _together(item: Model, beside: Sequence[Model], change: Callable[[TransactWrite], None]) -> bool:
     """What is beside the item is put without a condition: if one did not hold, it is that of the change."""
 
@@ -91,4 +96,4 @@ def _holds(write: Callable[[], object]) -> bool:
 
 def _codes(error: PynamoDBException) -> set[str | None]:
     reasons = error.cancellation_reasons if isinstance(error, TransactWriteError) else []
-    return {error.cause_response_code, *(reason.code for reason in reasons if reason)}
+    return {code_of(error), *(reason.code for reason in reasons if reason)}

@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from hookwatch import errors
+from hookwatch import errors, writes
 from hookwatch.api import wrong_body
 from hookwatch.errors import Problem
 from hookwatch.logs import logger
@@ -65,7 +65,7 @@ def answer_problems(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler([BotoCoreError, ClientError, PynamoDBException])
     def _aws(error: Exception) -> Response[str]:
-        if getattr(error, "cause_response_code", None) == "ValidationException":
+        if isinstance(error, PynamoDBException) and writes.code_of(error) == "ValidationException":
             return to_response(errors.invalid("An id, a time or a cursor is not one that can be looked up."))
         logger.error("AWS did not answer", exc_info=error)
         return to_response(errors.unavailable("A part of Hookwatch does not answer; send the same request again."))

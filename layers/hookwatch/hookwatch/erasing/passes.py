@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pynamodb.exceptions import PutError
 from pynamodb.models import Model
 
-from hookwatch import belongings, tables, times
+from hookwatch import belongings, tables, times, writes
 from hookwatch.access import api_keys
 from hookwatch.erasing import deletions
 from hookwatch.erasing.deletions import Deletion
@@ -87,7 +87,7 @@ def _delete(batch: list[Model]) -> None:
         try:
             return _send(batch)
         except PutError as error:
-            if error.cause_response_code not in _THROTTLED:
+            if writes.code_of(error) not in _THROTTLED:
                 raise
             time.sleep(pause)
     return _send(batch)

@@ -117,7 +117,7 @@ class Outbox:
             try:
                 item.save(condition=is_unchanged)
             except PutError as error:
-                if writes.has_failed_condition(error) or error.cause_response_code in _RETRYABLE_WRITES:
+                if writes.has_failed_condition(error) or writes.code_of(error) in _RETRYABLE_WRITES:
                     raise _Outrun from error
                 raise
             return ()
@@ -176,7 +176,7 @@ def _existing(events: Events, error: TransactWriteError) -> set[str]:
         TransactWriteError: it was cancelled for another reason.
     """
     codes = [reason.code if reason else None for reason in error.cancellation_reasons]
-    if error.cause_response_code in _RETRYABLE_WRITES:  # all of it, before any of it was looked at
+    if writes.code_of(error) in _RETRYABLE_WRITES:  # all of it, before any of it was looked at
         return set()
     if codes[:1] == ["ConditionalCheckFailed"] or _RETRYABLE.intersection(codes):
         return set()
