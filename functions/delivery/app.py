@@ -13,7 +13,7 @@ from hookwatch.encryption import Encryption
 from hookwatch.erasing import deletions
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
-from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
+from hookwatch.notifying import attempts, endpoints, formats, pacing, receivers, retry, signing
 from hookwatch.notifying.alarm_topic import AlarmTopic
 from hookwatch.notifying.attempts import Attempted
 from hookwatch.notifying.credentials import CredentialsCache
@@ -126,8 +126,10 @@ def conclude(message: Message, attempted: Attempted, endpoint: OperationalEndpoi
 
 def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
     known, now = credentials.of(endpoint), times.now()
-    signature = signing.headers(known.active(now), delivery.event_id, now, delivery.body)
-    return sender.post(endpoint.url, delivery.body, {**known.headers, **signature})
+    body = formats.finished(delivery.format, delivery.body, known)
+    signature = signing.headers(known.active(now), delivery.event_id, now, body)
+    content_type = {"content-type": formats.FORMATS[delivery.format].content_type}
+    return sender.post(endpoint.url, body, {**content_type, **known.headers, **signature})
 
 
 def tell(delivery: Delivery, attempted: Attempted) -> None:
