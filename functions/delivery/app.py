@@ -126,7 +126,7 @@ def conclude(message: Message, attempted: Attempted, endpoint: OperationalEndpoi
 
 def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
     known, now = credentials.of(endpoint), times.now()
-    body = formats.finished(delivery.format, delivery.body, known)
+    body = formats.finished(delivery.format, delivery.body, known.routing_key)
     signature = signing.headers(known.active(now), delivery.event_id, now, body)
     content_type = {"content-type": formats.FORMATS[delivery.format].content_type}
     return sender.post(endpoint.url, body, {**content_type, **known.headers, **signature})

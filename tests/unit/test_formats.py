@@ -1,7 +1,6 @@
 """Each format, held against what its vendor says of it."""
 
 import json
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -14,7 +13,6 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.notifying import formats
-from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.formats import FORMATS, slack
 from hookwatch.notifying.matching import matches
 from hookwatch.operational_events import ALARM, OperationalEvent, to_payload
@@ -23,7 +21,7 @@ from tests.unit.test_matching import endpoint
 
 LINKS = {"runbook": "https://wiki.example.com/webhooks", "2nd link": "https://example.com/{event_id}"}
 _RENDERED = ("application_id", "summary", "severity", "links")
-KNOWN = Credentials(("whsec_",), routing_key="R0" * 16)
+ROUTING_KEY = "R0" * 16
 SCHEMAS = {
     path.stem: Draft202012Validator(json.loads(path.read_text()), format_checker=FormatChecker())
     for path in (Path(__file__).parent.parent / "vectors/formats").iterdir()
@@ -41,7 +39,7 @@ def event(name: str, **data: Any) -> OperationalEvent:
 
 
 def text(name: str, told: OperationalEvent) -> str:
-    return formats.finished(name, formats.render(name, told.event_id, to_payload(told, LINKS)), KNOWN)
+    return formats.finished(name, formats.render(name, told.event_id, to_payload(told, LINKS)), ROUTING_KEY)
 
 
 def body(name: str, told: OperationalEvent) -> dict[str, Any]:
@@ -168,14 +166,14 @@ def test_pagerduty_is_told_how_bad_it_is_and_where_to_look() -> None:
 def test_the_routing_key_is_in_no_body_before_it_is_posted() -> None:
     rendered = formats.render("pagerduty", "evt_1", to_payload(event("endpoint.failing"), LINKS))
     assert "routing_key" not in json.loads(rendered)
-    posted = json.loads(formats.finished("pagerduty", rendered, KNOWN))
-    assert posted == {"routing_key": KNOWN.routing_key, **json.loads(rendered)}
+    posted = json.loads(formats.finished("pagerduty", rendered, ROUTING_KEY))
+    assert posted == {"routing_key": ROUTING_KEY, **json.loads(rendered)}
 
 
 def test_a_routing_key_is_put_into_no_other_format_and_without_one_nothing_is() -> None:
     for name in FORMATS:
-        known = replace(KNOWN, routing_key=None) if name == "pagerduty" else KNOWN
-        assert formats.finished(name, '{"a":1}', known) == '{"a":1}'
+        routing_key = None if name == "pagerduty" else ROUTING_KEY
+        assert formats.finished(name, '{"a":1}', routing_key) == '{"a":1}'
 
 
 @pytest.mark.parametrize("told", CATALOGUE)

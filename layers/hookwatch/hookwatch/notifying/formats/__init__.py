@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.formats import alertmanager, cloudevents, incident, pagerduty, slack, standard, svix
 from hookwatch.operational_events import TEST, OperationalEvent
 
@@ -53,8 +52,8 @@ def render(name: str, event_id: str, payload: dict[str, Any]) -> str:
     return msgspec.json.encode(FORMATS[name].render(event_id, payload)).decode()
 
 
-def finished(name: str, body: str, known: Credentials) -> str:
+def finished(name: str, body: str, routing_key: str | None) -> str:
     """The body as it is posted, with the routing key where the format has one."""
-    if name == PAGERDUTY and known.routing_key:
-        return pagerduty.with_routing_key(body, known.routing_key)
+    if name == PAGERDUTY and routing_key:
+        return pagerduty.with_routing_key(body, routing_key)
     return body
