@@ -1,8 +1,10 @@
 """A format, from the API to the POST: what each receiver gets, and that nobody sees its routing key."""
 
 import json
+import threading
 from copy import deepcopy
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
@@ -15,7 +17,7 @@ from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.signing import SealKeys
 from tests.in_process.api import call
 from tests.in_process.aws import SEAL_KEY, Aws
-from tests.in_process.deliveries import HEADERS, attempts, deliver, record, register_receiver
+from tests.in_process.deliveries import HEADERS, attempts, deliver, record, register, register_receiver
 from tests.in_process.signals import unique
 from tests.integration.test_api import create, endpoint_body
 from tests.integration.test_custom_events import stream_record
@@ -153,6 +155,31 @@ def test_the_routing_key_is_in_no_log_line(aws: Aws, receiver: Receiver, capsys:
         deliver(aws, record(queued))
     assert len(receiver.receipts) == 1
     assert ROUTING_KEY not in emitter_log.getvalue() + delivery_log.getvalue() + capsys.readouterr().out
+
+
+def test_a_receiver_that_repeats_what_it_was_told_gives_no_routing_key_away(aws: Aws) -> None:
+    class Echo(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(400)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Says nothing."""
+
+    shop = unique("shop")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v2/enqueue"
+        name = register(aws, url, application_id=shop, **PAGERDUTY)
+        [(_, queued)] = emit(aws, shop)
+        deliver(aws, record(queued))
+        server.shutdown()
+    [attempt] = call(aws, "GET", f"/{name}/attempts")[1]["data"]
+    assert (attempt["status"], attempt["response"][:20]) == ("retrying", '{"routing_key":"***"')
+    assert ROUTING_KEY not in json.dumps(aws.items("OperationalAttempt"), default=str)
 
 
 # ── Svix's own models ──
