@@ -36,7 +36,7 @@ openapi: .venv/ready ## Writes docs/openapi.json from the code
 unit: .venv/ready ## The rules, without AWS
 	$(BIN)/pytest tests/unit
 
-integration: .venv/node-ready ## Each function in process, on moto and real HTTP servers; faults too
+integration: .venv/node-ready .venv/svix-ready ## Each function in process, on moto and real HTTP servers; faults too
 	$(BIN)/pytest -n auto --dist loadfile tests/integration tests/faults
 
 e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
@@ -87,6 +87,8 @@ lock: .venv/ready ## Pins the dependencies that pyproject.toml names, with their
 		pyproject.toml -c requirements-dev.txt -o layers/hookwatch/requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--group fuzz -o tests/fuzz/requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group svix -o tests/interop/svix/requirements.txt
 
 clean: ## Removes what was installed and built
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tests.local_cloud clean; fi
@@ -107,6 +109,12 @@ clean: ## Removes what was installed and built
 	@$(PYTHON) -m venv --clear .venv/schemathesis
 	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 		-r tests/fuzz/requirements.txt
+	@touch $@
+
+.venv/svix-ready: .venv/ready tests/interop/svix/requirements.txt
+	@$(PYTHON) -m venv --clear .venv/svix
+	@.venv/svix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r tests/interop/svix/requirements.txt
 	@touch $@
 
 # Node for the tests of signatures; the package is the one that receivers in Node use. It runs nothing of its own.

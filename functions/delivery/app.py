@@ -1,5 +1,6 @@
 """DELIVERIES, RETRIES → HTTPS, OperationalAttempt. Look, post, record, retry."""
 
+from dataclasses import replace
 from datetime import timedelta
 from random import random
 from time import monotonic, sleep
@@ -13,7 +14,7 @@ from hookwatch.encryption import Encryption
 from hookwatch.erasing import deletions
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
-from hookwatch.notifying import attempts, endpoints, pacing, receivers, retry, signing
+from hookwatch.notifying import attempts, endpoints, formats, pacing, receivers, retry, signing
 from hookwatch.notifying.alarm_topic import AlarmTopic
 from hookwatch.notifying.attempts import Attempted
 from hookwatch.notifying.credentials import CredentialsCache
@@ -21,7 +22,7 @@ from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
 from hookwatch.notifying.receivers import IsDead
-from hookwatch.notifying.retry import Blocked, GiveUp, Outcome, Post, RetryLater, Schedule, Settled, Wait
+from hookwatch.notifying.retry import Blocked, GiveUp, Outcome, Post, Responded, RetryLater, Schedule, Settled, Wait
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST
@@ -126,8 +127,18 @@ def conclude(message: Message, attempted: Attempted, endpoint: OperationalEndpoi
 
 def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
     known, now = credentials.of(endpoint), times.now()
-    signature = signing.headers(known.active(now), delivery.event_id, now, delivery.body)
-    return sender.post(endpoint.url, delivery.body, {**known.headers, **signature})
+    body = formats.finished(delivery.format, delivery.body, known.routing_key)
+    signature = signing.headers(known.active(now), delivery.event_id, now, body)
+    content_type = {"content-type": formats.FORMATS[delivery.format].content_type}
+    outcome = sender.post(endpoint.url, body, {**content_type, **known.headers, **signature})
+    return without(known.routing_key, outcome) if known.routing_key else outcome
+
+
+def without(routing_key: str, outcome: Outcome) -> Outcome:
+    """What a receiver answers is kept and shown, and some repeat what they were told."""
+    if not isinstance(outcome, Responded):
+        return outcome
+    return replace(outcome, body=outcome.body.replace(routing_key.encode(), endpoints.HIDDEN.encode()))
 
 
 def tell(delivery: Delivery, attempted: Attempted) -> None:

@@ -72,6 +72,7 @@ def good(aws: Aws, route: Route) -> Request:
         {"application_id": shop, "url": "https://ops.example.com/hooks", "description": "on-call", "is_enabled": True}
         | {"filter_types": ["endpoint.failing"], "message_events": "all", "rate_limit": 5}
         | {"retry": {"schedule_seconds": [1, 2]}, "headers": {"X-Token": "a-value"}, "metadata": {"team": "payments"}}
+        | {"format": "pagerduty", "routing_key": "R0" * 16}
     )
     event_type = {
         "application_id": shop,

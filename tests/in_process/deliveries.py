@@ -25,6 +25,7 @@ HEADERS = {"X-Api-Token": "a-token-of-the-receiver"}
 def register(aws: Aws, url: str, **fields: Any) -> str:
     """An operational endpoint with a secret and a header of its own."""
     operational_endpoint_id = unique("oep")
+    known = Credentials((SECRET,), HEADERS, routing_key=fields.pop("routing_key", None))
     encryption = Encryption(aws.environment("SECRETS_ENCRYPTION_KEY"))
     endpoints.create(
         OperationalEndpoint(
@@ -32,7 +33,7 @@ def register(aws: Aws, url: str, **fields: Any) -> str:
             application_id=fields.pop("application_id", "shop"),
             has_succeeded=fields.pop("has_succeeded", True),
             url=url,
-            credentials=credentials.encrypt(Credentials((SECRET,), HEADERS), operational_endpoint_id, encryption),
+            credentials=credentials.encrypt(known, operational_endpoint_id, encryption),
             created_at="2026-11-23T10:00:00.000Z",
             updated_at="2026-11-23T10:00:00.000Z",
             **fields,

@@ -15,7 +15,8 @@ from tests.in_process.signals import START, attempt, created, messages, unique
 from tests.integration.test_custom_events import stream_record
 
 Item = dict[str, Any]
-TYPE, SECRET = "invoice.overdue", "a-subscription-secret"
+TYPE, SECRET, ROUTING_KEY = "invoice.overdue", "a-subscription-secret", "R0" * 16
+PAGERDUTY = {"format": "pagerduty", "routing_key": ROUTING_KEY}
 
 
 @dataclass
@@ -62,7 +63,9 @@ def _configure(aws: Aws, shop: str, url: str) -> list[str]:
     assert call(aws, "POST", "/monitored_endpoints/crm/mute", mute)[0] == 201
     return [
         _made(aws, "/", {**named, "url": url, "rate_limit": 100, "message_events": "all"}, "operational_endpoint_id"),
-        _made(aws, "/", {**named, "url": url, "headers": {"X-Token": "a-value"}}, "operational_endpoint_id"),
+        _made(
+            aws, "/", {**named, "url": url, "headers": {"X-Token": "a-value"}, **PAGERDUTY}, "operational_endpoint_id"
+        ),
         _made(aws, "/sources", {**named, "kind": "hook0", "secret": SECRET}, "source_id"),
         _made(aws, "/keys", {"role": "admin", "application_ids": [shop]}, "key_id"),
     ]

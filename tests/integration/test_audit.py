@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,9 +135,12 @@ def test_what_concerns_every_application_is_on_record_at_none_of_them(aws: Aws) 
 
 def test_no_secret_no_header_and_no_hash_is_in_any_item(aws: Aws) -> None:
     shop, header, secret = unique("shop"), unique("a-header-value"), unique("a-source-secret")
-    endpoint = create(aws, application_id=shop, headers={"X-Token": header})
+    routing_key = uuid.uuid4().hex
+    endpoint = create(
+        aws, application_id=shop, headers={"X-Token": header}, format="pagerduty", routing_key=routing_key
+    )
     path = f"/{endpoint['operational_endpoint_id']}"
-    body = endpoint_body(shop, headers={"X-Token": f"{header}-2"})
+    body = endpoint_body(shop, headers={"X-Token": f"{header}-2"}, format="pagerduty", routing_key="***")
     call(aws, "PUT", path, body)
     call(aws, "PATCH", path, {"headers": {"X-Other": f"{header}-3"}})
     rotated = call(aws, "POST", f"{path}/secret/rotate")[1]
@@ -151,7 +155,7 @@ def test_no_secret_no_header_and_no_hash_is_in_any_item(aws: Aws) -> None:
     everything = json.dumps(aws.items("Audit"), default=str)
     assert "X-Token" in everything
     hashed = hashlib.sha256(secret_part.encode()).hexdigest()
-    for never in (header, secret, endpoint["secret"], rotated["secret"], secret_part, hashed, *SECRETS):
+    for never in (header, routing_key, secret, endpoint["secret"], rotated["secret"], secret_part, hashed, *SECRETS):
         assert never not in everything
 
 

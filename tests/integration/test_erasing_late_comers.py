@@ -120,9 +120,9 @@ def test_a_place_that_was_taken_while_its_operational_endpoint_was_erased_goes_i
 # ── What was on a queue ──
 
 
-def waiting(aws: Aws, receiver: Receiver, whose: str, shop: str) -> dict[str, Any]:
+def waiting(aws: Aws, receiver: Receiver, whose: str, shop: str, format_: str = "standard") -> dict[str, Any]:
     """The message of a delivery that failed once and is due on RETRIES, to an operational endpoint of `whose`."""
-    name = register_receiver(aws, receiver, application_id=whose)
+    name = register_receiver(aws, receiver, application_id=whose, format=format_)
     observe(aws, *messages(shop, attempt("erp", 0, will_retry=False), received_at=times.now()))
     event_id = events_of(aws, shop)[0]["event_id"]
     aws.invoke("emitter", {"Records": [stream_record(aws, event_id)]})
@@ -134,12 +134,13 @@ def waiting(aws: Aws, receiver: Receiver, whose: str, shop: str) -> dict[str, An
 
 
 @pytest.mark.parametrize("whose", ["its own", "*"])
+@pytest.mark.parametrize("format_", ["standard", "svix"])
 def test_a_delivery_that_waits_goes_nowhere_once_its_application_is_deleted_and_leaves_no_record(
-    aws: Aws, whose: str
+    aws: Aws, whose: str, format_: str
 ) -> None:
     shop = unique("shop")
     with Receiver(lambda _body, attempt: 503 if attempt == 1 else 200) as receiver:
-        message = waiting(aws, receiver, shop if whose == "its own" else "*", shop)
+        message = waiting(aws, receiver, shop if whose == "its own" else "*", shop, format_)
         delete_and_erase(aws, shop)
         assert deliver(aws, message) == []
     if whose == "*":

@@ -1,10 +1,10 @@
 """A heartbeat: the sweeper's minute → OperationalEvent → one delivery to who names it, attempted once."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from hookwatch import tables, times
@@ -54,7 +54,7 @@ def beat(aws: Aws) -> Delivery:
     [item] = [item for item in aws.items("OperationalEvent") if item["type"]["S"] == "hookwatch.heartbeat"]
     aws.invoke("emitter", {"Records": [stream_record(aws, item["event_id"]["S"])]})
     [message] = [message for queue in ("Deliveries", "Retries") for message in aws.take(queue)]
-    return Delivery(**json.loads(message["body"]))
+    return msgspec.json.decode(message["body"], type=Delivery)
 
 
 # ── one in each period ──
@@ -171,10 +171,11 @@ def test_a_receiver_that_fails_for_days_is_disabled_by_its_heartbeats_too(aws: A
     assert endpoints.get(name).disabled_reason == "failing"
 
 
+@pytest.mark.parametrize("format_", ["standard", "cloudevents"])
 def test_one_that_comes_to_its_turn_too_late_is_not_posted_and_not_held_against_its_receiver(
-    aws: Aws, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: Written
+    aws: Aws, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: Written, format_: str
 ) -> None:
-    name = register_receiver(aws, receiver, **EVERY)
+    name = register_receiver(aws, receiver, **EVERY, format=format_)
     delivery = beat(aws)
     later = times.now() + timedelta(minutes=5)
     with monkeypatch.context() as clock:

@@ -23,9 +23,11 @@ import jsonschema
 import pytest
 
 from hookwatch.catalogue import CATALOGUE
-from hookwatch.notifying import signing
+from hookwatch.notifying import formats, signing
+from hookwatch.notifying.formats import FORMATS
 from hookwatch.notifying.retry import Responded
 from hookwatch.notifying.sender import Sender
+from tests.in_process.api import call
 from tests.in_process.aws import ROOT, Aws
 from tests.in_process.deliveries import deliver, owed, record, register_receiver
 from tests.interop import run_in_node
@@ -53,6 +55,7 @@ def blocks(document: str) -> dict[str, str]:
 
 BLOCKS = blocks(DOCUMENT)
 HAVE_A_TEST: set[str] = set()
+BUILT_IN = re.compile("|".join(re.escape(name) for name in CATALOGUE))
 
 
 def block(name: str) -> str:
@@ -68,6 +71,8 @@ BY_HAND = block("Verify: python 3")
 IN_NODE = block("Verify: js 1")
 KEEP = block("Keep each event once: python 1")
 RECEIVER = block("Answer fast: python 1")
+REGISTRATIONS = [block("Formats: sh 1"), block("pagerduty: sh 1")]
+IN_FORMATS = {name: block(f"{name}: json 1") for name in FORMATS if name != formats.STANDARD}
 IS_OPEN = block("Incidents and order: python 1")
 
 
@@ -111,6 +116,32 @@ def test_the_post_on_the_wire_has_the_headers_of_a_delivery(aws: Aws) -> None:
     assert shown.keys() <= receipt.headers.keys()
     assert shown["content-type"] == receipt.headers["content-type"]
     assert shown["user-agent"].partition("/")[0] == receipt.headers["user-agent"].lower().partition("/")[0]
+
+
+# ── formats ──
+
+
+@pytest.mark.parametrize("code", REGISTRATIONS)
+def test_an_operational_endpoint_with_a_format_is_made_as_shown(aws: Aws, code: str) -> None:
+    body = code.partition("-d '")[2].partition("'")[0]
+    status, made = call(aws, "POST", "/", body)
+    assert (status, made["format"]) == (201, json.loads(body)["format"])
+    call(aws, "DELETE", f"/{made['operational_endpoint_id']}")
+
+
+@pytest.mark.parametrize(("name", "code"), IN_FORMATS.items(), ids=list(IN_FORMATS))
+def test_what_is_shown_of_a_format_is_the_catalogues_example_in_it(name: str, code: str) -> None:
+    shown = json.loads(code)
+    rendered = [
+        formats.render(name, "evt_9b2f0c6d3e7a41d58d1f0a2b3c4d5e6f", CATALOGUE[told].example)
+        for told in BUILT_IN.findall(code)
+    ]
+    assert shown in [json.loads(formats.finished(name, body, shown.get("routing_key"))) for body in rendered]
+
+
+def test_the_table_of_formats_has_each_with_its_content_type() -> None:
+    for name, each in FORMATS.items():
+        assert re.search(rf"^\|[^|]*`{name}`[^|]*\| `{re.escape(each.content_type)}` \|", DOCUMENT, re.M)
 
 
 # ── verify ──

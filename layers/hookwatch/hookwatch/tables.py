@@ -115,11 +115,14 @@ class OperationalEndpoint(Model):
     is_enabled = BooleanAttribute(default=True)
     filter_types: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
     message_events = UnicodeAttribute(default="grouped")
+    format = UnicodeAttribute(default="standard")
     rate_limit = NumberAttribute(null=True)  # deliveries a second
     retry_schedule: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)  # seconds
     metadata: JSONAttribute = JSONAttribute(default=dict)
     header_names: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
-    credentials: ListAttribute[Any] = ListAttribute(of=BinaryAttribute)  # KMS ciphertexts: secrets and headers
+    credentials: ListAttribute[Any] = ListAttribute(
+        of=BinaryAttribute
+    )  # KMS ciphertexts: secrets, headers, routing key
     created_at = UnicodeAttribute()
     updated_at = UnicodeAttribute()
     disabled_reason = UnicodeAttribute(null=True)

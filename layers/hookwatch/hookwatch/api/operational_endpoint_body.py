@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
 from hookwatch.api.answers import Time, among
-from hookwatch.notifying import addresses, pacing
+from hookwatch.notifying import addresses, formats, pacing
+from hookwatch.notifying.endpoints import HIDDEN
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
 
 settings = ApiSettings.from_environment()
@@ -20,6 +21,7 @@ MessageEvents = Literal["grouped", "all"]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_VALUE = re.compile(r"([\x21-\x7e][\x20-\x7e]{0,499})?")
+_ROUTING_KEY = rf"^({re.escape(HIDDEN)}|[0-9A-Za-z]{{32}})$"  # PagerDuty's integration key
 # What carries meaning of ours, of HTTP's or of AWS's is refused, for to overwrite it silently would surprise somebody.
 _RESERVED_HEADER = re.compile(
     r"(webhook-|svix-|hookwatch-|content-|x-amz|proxy-|sec-|if-|accept).*"
@@ -47,6 +49,8 @@ class OperationalEndpointBody(BaseModel):
     is_enabled: bool = True
     filter_types: Annotated[list[str], Field(max_length=100)] = []
     message_events: MessageEvents = "grouped"
+    format: formats.Name = "standard"
+    routing_key: Annotated[Annotated[str, Field(pattern=_ROUTING_KEY)] | None, Field(validate_default=True)] = None
     rate_limit: Annotated[int, Field(ge=1, le=pacing.RATE_AT_MOST)] | None = None
     retry: RetryBody | None = None
     headers: Annotated[dict[str, str], Field(max_length=10)] = {}
@@ -95,6 +99,14 @@ class OperationalEndpointBody(BaseModel):
     def _types_are_named_once(cls, types: list[str]) -> list[str]:
         return list(dict.fromkeys(types))
 
+    @field_validator("routing_key")
+    @classmethod
+    def _a_routing_key_is_there_where_the_format_has_one(cls, key: str | None, info: ValidationInfo) -> str | None:
+        # A format that is none is not in the data, and is told of itself.
+        if "format" in info.data and (info.data["format"] == formats.PAGERDUTY) != (key is not None):
+            raise ValueError("the format pagerduty has a routing_key, and no other format has one")
+        return key
+
     @field_validator("headers")
     @classmethod
     def _headers_can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
@@ -115,7 +127,8 @@ class RetryView(TypedDict):
 
 
 class OperationalEndpointView(TypedDict):
-    """Where operational events are delivered. Of `headers` only the names are shown."""
+    """Where operational events are delivered. Of `headers` only the names are shown, and of a
+    `routing_key` that there is one."""
 
     operational_endpoint_id: str
     application_id: str
@@ -124,6 +137,8 @@ class OperationalEndpointView(TypedDict):
     is_enabled: bool
     filter_types: list[str]
     message_events: Annotated[str, among(MessageEvents)]
+    format: Annotated[str, among(formats.Name)]
+    routing_key: Literal["***"] | None
     rate_limit: int | None
     retry: RetryView | None
     headers: dict[str, Literal["***"]]

@@ -89,7 +89,9 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
         )
     if HIDDEN in body.headers.values():
         raise errors.invalid("There is no header to keep yet.", {"loc": ["headers"], "msg": f"{HIDDEN} keeps a value"})
-    known = Credentials((signing.new_secret(),), body.headers, asked=body.digest)
+    if body.routing_key == HIDDEN:
+        raise _nothing_to_keep()
+    known = Credentials((signing.new_secret(),), body.headers, asked=body.digest, routing_key=body.routing_key)
     endpoint = OperationalEndpoint(
         operational_endpoint_id=operational_endpoint_id,
         application_id=application_id,
@@ -145,7 +147,7 @@ def get_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
 
 @router.put("/<operational_endpoint_id>", responses=answers(OperationalEndpointView, 409, 412, headers=ETAG))
 def put_operational_endpoint(operational_endpoint_id: str, body: OperationalEndpointBody) -> Response[str]:
-    """Replaces it: a field that is left out gets its default. A header `***` keeps its value."""
+    """Replaces it: a field that is left out gets its default. A header or a routing_key `***` keeps its value."""
     return _shown(_replace(own(operational_endpoint_id), body))
 
 
@@ -160,6 +162,8 @@ def patch_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     if not isinstance(patch, dict):
         raise errors.invalid('The body must be {"description": "…", …}.')
     current = {name: value for name, value in view(old).items() if name in OperationalEndpointBody.model_fields}
+    if "format" in patch and patch["format"] != old.format:
+        del current["routing_key"]  # it is of the old format
     return _shown(_replace(old, OperationalEndpointBody.checked(merge_patch.merged(current, patch))))
 
 
@@ -190,10 +194,14 @@ def _replace(old: OperationalEndpoint, body: OperationalEndpointBody) -> Operati
         raise errors.invalid("An endpoint stays in its application.", {"loc": ["application_id"], "msg": "differs"})
     _check_types(body, kept=old.filter_types)
     known = credentials.decrypt(old, encryption)
-    headers = {name: _kept(name, value, known) for name, value in body.headers.items()}
+    known = replace(
+        known,
+        headers={name: _kept(name, value, known) for name, value in body.headers.items()},
+        routing_key=_kept_routing_key(body.routing_key, known),
+    )
     new = replace(
         old,
-        credentials=credentials.encrypt(replace(known, headers=headers), old.operational_endpoint_id, encryption),
+        credentials=credentials.encrypt(known, old.operational_endpoint_id, encryption),
         updated_at=endpoints.next_update(old),
         disabled_reason=None if body.is_enabled else old.disabled_reason,
         **_plain(body),
@@ -304,6 +312,20 @@ def _kept(name: str, value: str, known: Credentials) -> str:
     return stored[name.lower()]
 
 
+def _kept_routing_key(value: str | None, known: Credentials) -> str | None:
+    if value != HIDDEN:
+        return value
+    if known.routing_key is None:
+        raise _nothing_to_keep()
+    return known.routing_key
+
+
+def _nothing_to_keep() -> errors.Problem:
+    return errors.invalid(
+        "There is no routing key to keep yet.", {"loc": ["routing_key"], "msg": f"{HIDDEN} keeps a value"}
+    )
+
+
 def _plain(body: OperationalEndpointBody) -> dict[str, Any]:
     return {
         "url": body.url,
@@ -311,6 +333,7 @@ def _plain(body: OperationalEndpointBody) -> dict[str, Any]:
         "is_enabled": body.is_enabled,
         "filter_types": tuple(body.filter_types),
         "message_events": body.message_events,
+        "format": body.format,
         "rate_limit": body.rate_limit,
         "retry_schedule": body.retry and tuple(timedelta(seconds=wait) for wait in body.retry.schedule_seconds),
         "metadata": body.metadata,

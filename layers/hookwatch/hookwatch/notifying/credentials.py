@@ -1,4 +1,4 @@
-"""What only a receiver may know: the secrets that sign for it, and the values of its own headers. KMS keeps them."""
+"""What only a receiver may know: the secrets that sign for it, its headers, its routing key. KMS keeps them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,8 @@ _CACHED_AT_MOST, _CACHED_SECONDS = 10_000, 300
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What only the receiver may know: the signing secrets, newest first, and the values of its own headers.
+    """What only the receiver may know: the signing secrets, newest first, the values of its own headers, and the
+    `routing_key` that PagerDuty wants in the body.
 
     `expiries` are when the second, the third, … secret stop to sign. `asked` is the digest of the request that made the
     endpoint, which is kept here because the values of headers are in it.
@@ -28,6 +29,7 @@ class Credentials:
     headers: dict[str, str] = field(default_factory=dict)
     expiries: tuple[datetime, ...] = ()
     asked: str = ""
+    routing_key: str | None = None
 
     def active(self, now: datetime) -> tuple[str, ...]:
         """The secrets that sign at `now`."""

@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-import msgspec
 from msgspec.structs import replace
 
 from hookwatch import times
-from hookwatch.notifying import endpoints, matching, pacing
+from hookwatch.notifying import endpoints, formats, matching, pacing
 from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.mutes import MuteCache
-from hookwatch.notifying.queue import Delivery, Outbox
+from hookwatch.notifying.queue import Delivery, Outbox, Rendered
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import TEST, OperationalEvent, linking_to, to_payload
+from hookwatch.operational_events import HEARTBEAT, TEST, OperationalEvent, detected_at, linking_to, to_payload
 from hookwatch.settings import EmitterSettings
 
 
@@ -38,21 +37,25 @@ class Emission:
         )
 
     def owed(self, event: OperationalEvent, keys: SealKeys) -> list[Owed]:
-        """What the event is owed, its body rendered once."""
-        body = msgspec.json.encode(to_payload(event, self._links)).decode()
+        """What the event is owed, its body rendered once for each format."""
+        payload = to_payload(event, self._links)
+        matched = [endpoint for endpoint in self._candidates(event) if matching.matches(endpoint, event)]
+        names = {endpoint.format for endpoint in matched}
+        bodies = {name: formats.render(name, event.event_id, payload) for name in names}
+        rendered = {name: _rendered(name, event) for name in names}
         return [
             Owed(
                 Delivery.owed(
                     event_id=event.event_id,
                     event_type=event.type,
                     operational_endpoint_id=endpoint.operational_endpoint_id,
-                    body=body,
+                    body=bodies[endpoint.format],
                     application_id=endpoint.application_id,
+                    rendered=rendered[endpoint.format],
                 ).sealed(keys),
                 endpoint,
             )
-            for endpoint in self._candidates(event)
-            if matching.matches(endpoint, event)
+            for endpoint in matched
         ]
 
     def put(self, owed: Collection[Owed]) -> None:
@@ -80,6 +83,18 @@ class Emission:
         # Whoever asks for a test has just changed something: the cache may not know it yet.
         target = endpoints.find(event.data["operational_endpoint_id"])
         return [target] if target else []
+
+
+def _rendered(name: str, event: OperationalEvent) -> Rendered | None:
+    if name == formats.STANDARD:
+        return None
+    expires_at = event.data["expires_at"] if event.type == HEARTBEAT else None
+    return Rendered(
+        format=name,
+        application_id=event.application_id,
+        detected_at=detected_at(event),
+        expires_at=times.from_text(expires_at) if expires_at else None,
+    )
 
 
 def _placed(owed: Collection[Owed]) -> Iterator[Owed]:

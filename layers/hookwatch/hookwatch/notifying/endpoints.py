@@ -36,6 +36,7 @@ class OperationalEndpoint:
     is_enabled: bool = True
     filter_types: tuple[str, ...] = ()
     message_events: str = "grouped"
+    format: str = "standard"
     rate_limit: int | None = None
     retry_schedule: tuple[timedelta, ...] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -60,6 +61,8 @@ def shown(endpoint: OperationalEndpoint) -> dict[str, Any]:
         "is_enabled": endpoint.is_enabled,
         "filter_types": list(endpoint.filter_types),
         "message_events": endpoint.message_events,
+        "format": endpoint.format,
+        "routing_key": HIDDEN if endpoint.format == "pagerduty" else None,
         "rate_limit": endpoint.rate_limit,
         "retry": None
         if endpoint.retry_schedule is None
@@ -226,6 +229,7 @@ def _to_item(endpoint: OperationalEndpoint) -> tables.OperationalEndpoint:
         is_enabled=endpoint.is_enabled,
         filter_types=list(endpoint.filter_types),
         message_events=endpoint.message_events,
+        format=endpoint.format,
         rate_limit=endpoint.rate_limit,
         retry_schedule=None
         if endpoint.retry_schedule is None
@@ -253,6 +257,7 @@ def from_item(item: tables.OperationalEndpoint) -> OperationalEndpoint:
         is_enabled=item.is_enabled,
         filter_types=tuple(item.filter_types),
         message_events=item.message_events,
+        format=item.format,
         rate_limit=None if item.rate_limit is None else int(item.rate_limit),
         retry_schedule=None
         if item.retry_schedule is None

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from hookwatch import aws, times
 from hookwatch.logs import logger
+from hookwatch.notifying import formats
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import HEARTBEAT, TEST
@@ -45,10 +46,20 @@ class _Body(msgspec.Struct):
     data: _Data
 
 
+class Rendered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of a body in another format than the standard one: which, and what a standard body says of its event."""
+
+    format: str
+    application_id: str
+    detected_at: datetime
+    expires_at: datetime | None = None
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One operational event owed to one operational endpoint: once, or once more by the replay `replay`.
 
-    `application_id` is the operational endpoint's, `body` what is posted. `seal` is the deployment's signature over all
+    `application_id` is the operational endpoint's, `body` what is posted, but for a secret of its format; `rendered` is
+    None where it is in the standard one. `seal` is the deployment's signature over all
     but `comes_at`, so that what merely lies on the queue sends nothing. Before `comes_at` the delivery waits.
     """
 
@@ -58,13 +69,21 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     operational_endpoint_id: str
     body: str
     application_id: str = ""
+    rendered: Rendered | None = None
     replay: str = ""
     comes_at: datetime | None = None
     seal: str = ""
 
     @classmethod
     def owed(
-        cls, *, event_id: str, event_type: str, operational_endpoint_id: str, body: str, application_id: str
+        cls,
+        *,
+        event_id: str,
+        event_type: str,
+        operational_endpoint_id: str,
+        body: str,
+        application_id: str,
+        rendered: Rendered | None = None,
     ) -> "Delivery":
         parts = msgspec.json.encode([event_id, operational_endpoint_id, ""])
         return cls(
@@ -74,7 +93,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             operational_endpoint_id=operational_endpoint_id,
             body=body,
             application_id=application_id,
+            rendered=rendered,
         )
+
+    @property
+    def format(self) -> str:
+        return self.rendered.format if self.rendered else formats.STANDARD
 
     def is_risky(self, endpoint: OperationalEndpoint) -> bool:
         """Whether it may well hang, and so is for RETRIES. For a test of one that nobody knows yet somebody waits."""
@@ -82,6 +106,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def tells_of(self) -> tuple[str, datetime]:
         """The event's application, which the operational endpoint's need not be, and when Hookwatch learned of it."""
+        if self.rendered:
+            return self.rendered.application_id, self.rendered.detected_at
         body = msgspec.json.decode(self.body, type=_Body)
         return body.data.application_id or self.application_id, body.data.detected_at or body.timestamp
 
@@ -93,7 +119,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether it is a heartbeat whose time is over: later it would tell of health that may be gone."""
         if not self.is_heartbeat:  # what a platform says in its own types may have any field
             return False
-        expires_at = msgspec.json.decode(self.body, type=_Body).data.expires_at
+        told = self.rendered or msgspec.json.decode(self.body, type=_Body).data
+        expires_at = told.expires_at
         return expires_at is not None and expires_at <= now
 
     def ids(self) -> dict[str, Any]:
@@ -115,7 +142,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             self.operational_endpoint_id,
             self.replay,
             self.body,
-            *filter(None, [self.application_id]),  # what version 0.1 put on a queue has none
+            # What version 0.1 put on a queue has no application, and what 0.2 did is in the standard format.
+            *(
+                [self.application_id, msgspec.json.encode(self.rendered).decode()]
+                if self.rendered
+                else filter(None, [self.application_id])
+            ),
         )
 
 
