@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from typing_extensions import TypedDict
 
 from hookwatch.api.answers import Time, among
-from hookwatch.notifying import addresses, pacing
+from hookwatch.notifying import addresses, pacing, predicates
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
 
 settings = ApiSettings.from_environment()
@@ -26,6 +26,14 @@ _RESERVED_HEADER = re.compile(
     r"|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|user-agent|date|via|cookie|range",
     re.IGNORECASE,
 )
+
+
+def _is_parsed(text: str) -> str:
+    predicates.parse(text)
+    return text
+
+
+Filter = Annotated[str, Field(min_length=1, max_length=predicates.LONGEST), AfterValidator(_is_parsed)]
 
 
 class RetryBody(BaseModel):
@@ -46,6 +54,7 @@ class OperationalEndpointBody(BaseModel):
     description: Annotated[str, Field(max_length=256)] = ""
     is_enabled: bool = True
     filter_types: Annotated[list[str], Field(max_length=100)] = []
+    filter: Filter | None = None
     message_events: MessageEvents = "grouped"
     rate_limit: Annotated[int, Field(ge=1, le=pacing.RATE_AT_MOST)] | None = None
     retry: RetryBody | None = None
@@ -123,6 +132,7 @@ class OperationalEndpointView(TypedDict):
     description: str
     is_enabled: bool
     filter_types: list[str]
+    filter: str | None
     message_events: Annotated[str, among(MessageEvents)]
     rate_limit: int | None
     retry: RetryView | None

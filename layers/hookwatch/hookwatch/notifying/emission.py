@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from hookwatch import times
+from hookwatch.logs import logger
+from hookwatch.metrics import count
 from hookwatch.notifying import endpoints, matching, pacing
 from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.mutes import MuteCache
@@ -39,7 +42,8 @@ class Emission:
 
     def owed(self, event: OperationalEvent, keys: SealKeys) -> list[Owed]:
         """What the event is owed, its body rendered once."""
-        body = msgspec.json.encode(to_payload(event, self._links)).decode()
+        payload = to_payload(event, self._links)
+        body = msgspec.json.encode(payload).decode()
         return [
             Owed(
                 Delivery.owed(
@@ -52,7 +56,7 @@ class Emission:
                 endpoint,
             )
             for endpoint in self._candidates(event)
-            if matching.matches(endpoint, event)
+            if matching.matches(endpoint, event) and _passes(endpoint, event, payload)
         ]
 
     def put(self, owed: Collection[Owed]) -> None:
@@ -80,6 +84,20 @@ class Emission:
         # Whoever asks for a test has just changed something: the cache may not know it yet.
         target = endpoints.find(event.data["operational_endpoint_id"])
         return [target] if target else []
+
+
+def _passes(endpoint: OperationalEndpoint, event: OperationalEvent, payload: dict[str, Any]) -> bool:
+    """Whether its filter lets the event through. One that fails, as of a type that it does not take, keeps it away."""
+    outcome = matching.filtered(endpoint, payload)
+    if outcome.error is not None:
+        logger.warning(
+            "a filter failed",
+            event_id=event.event_id,
+            operational_endpoint_id=endpoint.operational_endpoint_id,
+            reason=outcome.error,
+        )
+        count("FilterErrors")
+    return outcome.matches
 
 
 def _placed(owed: Collection[Owed]) -> Iterator[Owed]:

@@ -22,9 +22,9 @@ _NOTICES = {"disabled_notice_at", "exhausted_notice_at"}  # of hookwatch.notifyi
 
 @dataclass(frozen=True, slots=True)
 class OperationalEndpoint:
-    """`credentials` are ciphertexts; `filter_types` () means every type; `rate_limit` is in deliveries a second;
-    `retry_schedule` None means the deployment's. Deliveries taught whether one `has_succeeded` at its URL, and since
-    when none has (`failing_since`)."""
+    """`credentials` are ciphertexts; `filter_types` () means every type; `filter` is an expression of `predicates`, or
+    None; `rate_limit` is in deliveries a second; `retry_schedule` None means the deployment's. Deliveries taught
+    whether one `has_succeeded` at its URL, and since when none has (`failing_since`)."""
 
     operational_endpoint_id: str
     application_id: str
@@ -35,6 +35,7 @@ class OperationalEndpoint:
     description: str = ""
     is_enabled: bool = True
     filter_types: tuple[str, ...] = ()
+    filter: str | None = None
     message_events: str = "grouped"
     rate_limit: int | None = None
     retry_schedule: tuple[timedelta, ...] | None = None
@@ -59,6 +60,7 @@ def shown(endpoint: OperationalEndpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "is_enabled": endpoint.is_enabled,
         "filter_types": list(endpoint.filter_types),
+        "filter": endpoint.filter,
         "message_events": endpoint.message_events,
         "rate_limit": endpoint.rate_limit,
         "retry": None
@@ -225,6 +227,7 @@ def _to_item(endpoint: OperationalEndpoint) -> tables.OperationalEndpoint:
         description=endpoint.description,
         is_enabled=endpoint.is_enabled,
         filter_types=list(endpoint.filter_types),
+        filter=endpoint.filter,
         message_events=endpoint.message_events,
         rate_limit=endpoint.rate_limit,
         retry_schedule=None
@@ -252,6 +255,7 @@ def from_item(item: tables.OperationalEndpoint) -> OperationalEndpoint:
         description=item.description,
         is_enabled=item.is_enabled,
         filter_types=tuple(item.filter_types),
+        filter=item.filter,
         message_events=item.message_events,
         rate_limit=None if item.rate_limit is None else int(item.rate_limit),
         retry_schedule=None
