@@ -1,6 +1,7 @@
 """OperationalEvent stream → DELIVERIES."""
 
 import json
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -108,6 +109,21 @@ def test_a_filter_that_fails_keeps_the_event_from_nobody_else(aws: Aws) -> None:
     deliveries = emit(aws, *records(aws, shop, 3))
     assert [delivery.operational_endpoint_id for delivery in deliveries] == [told] * 3
     assert aws.take("EmitterFailures") == []
+
+
+def test_the_filters_of_an_event_share_their_steps_and_those_of_every_application_come_first(aws: Aws) -> None:
+    shop = unique("shop")
+    for _ in range(11):
+        register(shop, filter="data | " + " | ".join(["[@, @]"] * 60) + " == `1`")
+    every = register("*", filter=f"data.application_id == '{shop}'")
+    with aws.log_of("emitter") as log:
+        deliveries = emit(aws, *records(aws, shop))
+    endpoints.delete(endpoints.get(every), BY_A_TEST)
+    assert [delivery.operational_endpoint_id for delivery in deliveries] == [every]
+    reasons = Counter(line["reason"] for line in map(json.loads, log.getvalue().splitlines()) if "reason" in line)
+    assert reasons["it takes more than 10000 steps"] == 9  # of the tenth's the first filter took some
+    assert reasons["it takes more than 0 steps"] == 1
+    assert reasons.total() == 11
 
 
 def test_the_body_is_minified_and_says_what_happened(aws: Aws) -> None:

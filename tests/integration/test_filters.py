@@ -181,6 +181,13 @@ def test_it_is_about_a_given_event_or_the_last_of_one_application(aws: Aws, abou
     assert (status, problem["id"]) == (422, "validation_failed")
 
 
+@pytest.mark.parametrize("held", ["[" * 65 + "]" * 65, "NaN", '"\\ud800"'], ids=["deep", "NaN", "half a character"])
+def test_a_given_event_that_could_be_none_is_refused(aws: Aws, held: str) -> None:
+    body = f'{{"filter": "type", "event": {{"type": "a", "data": {{"held": {held}}}}}}}'
+    status, problem = call(aws, "POST", "/filters/test", body)
+    assert (status, problem["errors"][0]["loc"]) == (422, ["event"])
+
+
 def test_bad_input_in_a_given_event_is_refused_or_does_no_harm_and_is_not_logged(aws: Aws) -> None:
     event = GIVEN | {"event_id": "evt_1", "quiet": False, "data": {"severity": "error", "n": 7, "list": [1]}}
     good = Request("POST", "/filters/test", json.dumps({"filter": "data", "event": event}))

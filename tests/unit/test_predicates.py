@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -151,12 +152,22 @@ DOUBLING = " | ".join(["[@, @]"] * 60)
         "map(&to_string(@), data.custom.items)",
         "sort_by(data.custom.items, &price)",
         "data.custom.items == data.custom.items",
-        "data.custom.items[].price | [@, @, @][][]",
+        "data.custom.items[]",
     ],
 )
 def test_an_evaluation_ends_within_its_budget(text: str) -> None:
     outcome = evaluate(text, PAYLOAD)
     assert (outcome.matches, outcome.error) == (False, f"it takes more than {STEPS} steps")
+
+
+def test_what_would_be_flattened_is_paid_for_before_it_is_there() -> None:
+    doubled = " | ".join(["[@, @][]"] * 10)
+    tracemalloc.start()
+    outcome = evaluate(f"data.custom | [items, items] | {doubled} | []", PAYLOAD)  # 2,048 times 5,000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert outcome.error == f"it takes more than {STEPS} steps"
+    assert peak < 10_000_000
 
 
 def test_the_budget_is_the_same_each_time() -> None:

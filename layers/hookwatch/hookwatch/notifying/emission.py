@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from hookwatch import times
 from hookwatch.logs import logger
 from hookwatch.metrics import count
-from hookwatch.notifying import endpoints, matching, pacing
+from hookwatch.notifying import endpoints, matching, pacing, predicates
 from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.mutes import MuteCache
 from hookwatch.notifying.queue import Delivery, Outbox
@@ -55,8 +55,7 @@ class Emission:
                 ).sealed(keys),
                 endpoint,
             )
-            for endpoint in self._candidates(event)
-            if matching.matches(endpoint, event) and _passes(endpoint, event, payload)
+            for endpoint in self._told(event, payload)
         ]
 
     def put(self, owed: Collection[Owed]) -> None:
@@ -78,26 +77,32 @@ class Emission:
             (later if goes_to_retries else first).append(each.delivery)
         self.outbox.put(first, later)
 
+    def _told(self, event: OperationalEvent, payload: dict[str, Any]) -> Iterator[OperationalEndpoint]:
+        """Whom the event is for. Its filters share their steps, lest those of one application hold up the stream. One
+        that fails keeps the event away."""
+        left = predicates.STEPS_AN_EVENT
+        for endpoint in self._candidates(event):
+            if not matching.matches(endpoint, event):
+                continue
+            outcome = matching.filtered(endpoint, payload, min(left, predicates.STEPS))
+            left -= outcome.steps
+            if outcome.matches:
+                yield endpoint
+            elif outcome.error is not None:
+                logger.warning(
+                    "a filter failed",
+                    event_id=event.event_id,
+                    operational_endpoint_id=endpoint.operational_endpoint_id,
+                    reason=outcome.error,
+                )
+                count("FilterErrors")
+
     def _candidates(self, event: OperationalEvent) -> Collection[OperationalEndpoint]:
         if event.type != TEST:
             return self._endpoints.of_application(event.application_id)
         # Whoever asks for a test has just changed something: the cache may not know it yet.
         target = endpoints.find(event.data["operational_endpoint_id"])
         return [target] if target else []
-
-
-def _passes(endpoint: OperationalEndpoint, event: OperationalEvent, payload: dict[str, Any]) -> bool:
-    """Whether its filter lets the event through. One that fails, as of a type that it does not take, keeps it away."""
-    outcome = matching.filtered(endpoint, payload)
-    if outcome.error is not None:
-        logger.warning(
-            "a filter failed",
-            event_id=event.event_id,
-            operational_endpoint_id=endpoint.operational_endpoint_id,
-            reason=outcome.error,
-        )
-        count("FilterErrors")
-    return outcome.matches
 
 
 def _placed(owed: Collection[Owed]) -> Iterator[Owed]:

@@ -193,9 +193,9 @@ class EndpointCache:
         self._find = cached(self._found, key=str, lock=self._lock)(find)
 
     def of_application(self, application_id: str) -> tuple[OperationalEndpoint, ...]:
-        """Those of the application and those of every application. What is of no application is for the latter."""
+        """Those of every application, then those of the application. What is of no application is for the former."""
         own = () if application_id == EVERY_APPLICATION else self._of_application(application_id)
-        return own + self._of_application(EVERY_APPLICATION)
+        return self._of_application(EVERY_APPLICATION) + own
 
     def find(self, operational_endpoint_id: str) -> OperationalEndpoint | None:
         return self._find(operational_endpoint_id)

@@ -41,12 +41,12 @@ def matches(endpoint: OperationalEndpoint, event: OperationalEvent) -> bool:
     )
 
 
-def filtered(endpoint: OperationalEndpoint, payload: Mapping[str, Any]) -> Outcome:
-    """What the endpoint's filter says of an event as it is delivered. A test, and a heartbeat, which one gets only who
-    names it, pass by every filter."""
+def filtered(endpoint: OperationalEndpoint, payload: Mapping[str, Any], steps: int = predicates.STEPS) -> Outcome:
+    """What the endpoint's filter says, in so many steps, of an event as it is delivered. A test, and a heartbeat, which
+    only who names it gets, pass by every filter."""
     if endpoint.filter is None or payload["type"] in (TEST, HEARTBEAT):
         return Outcome(value=True)
-    return predicates.evaluate(endpoint.filter, payload)
+    return predicates.evaluate(endpoint.filter, payload, steps)
 
 
 def _asked_for(filter_types: tuple[str, ...], event_type: str) -> bool:
