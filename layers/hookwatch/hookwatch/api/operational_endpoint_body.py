@@ -33,7 +33,10 @@ def _is_parsed(text: str) -> str:
     return text
 
 
-Filter = Annotated[str, Field(min_length=1, max_length=predicates.LONGEST), AfterValidator(_is_parsed)]
+_EXAMPLE = "data.severity == 'critical'"
+Filter = Annotated[
+    str, Field(min_length=1, max_length=predicates.LONGEST, examples=[_EXAMPLE]), AfterValidator(_is_parsed)
+]
 
 
 class RetryBody(BaseModel):
