@@ -70,7 +70,8 @@ def good(aws: Aws, route: Route) -> Request:
     names = {"application_id": shop, "endpoint_id": "erp"}
     endpoint = (
         {"application_id": shop, "url": "https://ops.example.com/hooks", "description": "on-call", "is_enabled": True}
-        | {"filter_types": ["endpoint.failing"], "message_events": "all", "rate_limit": 5}
+        | {"filter_types": ["endpoint.failing"], "filter": "data.severity == 'error'"}
+        | {"message_events": "all", "rate_limit": 5}
         | {"retry": {"schedule_seconds": [1, 2]}, "headers": {"X-Token": "a-value"}, "metadata": {"team": "payments"}}
         | {"format": "pagerduty", "routing_key": "R0" * 16}
     )
@@ -96,6 +97,7 @@ def good(aws: Aws, route: Route) -> Request:
         ("POST", "/{operational_endpoint_id}/secret/rotate"): {"grace_period_seconds": 60},
         ("POST", "/event_types/{name}"): event_type,
         ("POST", "/events"): event,
+        ("POST", "/filters/test"): {"filter": "type == 'invoice.overdue'", "application_id": shop, "last": 10},
         ("POST", "/monitored_endpoints/{endpoint_id}/mute"): mute,
         ("PUT", "/policies/{application_id}"): {
             "opens_at_share": 0.5,
@@ -124,7 +126,7 @@ def good(aws: Aws, route: Route) -> Request:
         call(aws, "POST", "/monitored_endpoints/erp/mute", mute)
     if path.endswith("/deletion"):
         call(aws, "DELETE", f"/applications/{shop}")
-    takes_a_body = method in ("POST", "PUT", "PATCH") and not path.endswith("/test")
+    takes_a_body = method in ("POST", "PUT", "PATCH") and path != "/{operational_endpoint_id}/test"
     body = json.dumps(bodies[route]) if takes_a_body else None
     query: dict[str, str | list[str]] = {} if body or "{operational_endpoint_id}" in path else {"application_id": shop}
     query |= {"strict": "true"} if path == "/signals" else {}

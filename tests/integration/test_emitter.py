@@ -1,6 +1,7 @@
 """OperationalEvent stream → DELIVERIES."""
 
 import json
+from collections import Counter
 from copy import deepcopy
 from typing import Any
 
@@ -85,12 +86,44 @@ def test_an_event_is_owed_to_every_endpoint_of_its_application_and_of_all(aws: A
         pytest.param({}, True, False, id="quiet"),
         pytest.param({"filter_types": ("message.attempt.exhausted",)}, True, False, id="quiet, though asked for"),
         pytest.param({"message_events": "all"}, True, True, id="quiet, and all were asked for"),
+        pytest.param({"filter_types": ("all",)}, False, True, id="a preset that it is in"),
+        pytest.param({"filter_types": ("changes",)}, False, False, id="a preset that it is not in"),
+        pytest.param({"filter": "data.severity == 'error'"}, False, True, id="its filter matches"),
+        pytest.param({"filter": "contains(data.summary, 'msg-17')"}, False, True, id="a filter of what is rendered"),
+        pytest.param({"filter": "data.severity == 'critical'"}, False, False, id="its filter does not match"),
+        pytest.param({"filter": "sum(data.severity)"}, False, False, id="its filter fails"),
+        pytest.param({"filter": "data.severity =="}, False, False, id="its filter is none any more"),
+        pytest.param({"filter_types": ("changes",), "filter": "`true`"}, False, False, id="a filter adds no type"),
     ],
 )
 def test_who_is_owed_an_event(aws: Aws, fields: dict[str, Any], quiet: bool, is_owed: bool) -> None:
     shop = unique("shop")
     register(shop, **fields)
     assert bool(emit(aws, *records(aws, shop, quiet=quiet))) is is_owed
+
+
+def test_a_filter_that_fails_keeps_the_event_from_nobody_else(aws: Aws) -> None:
+    shop = unique("shop")
+    register(shop, filter="data | " + " | ".join(["[@, @]"] * 60) + " == `1`")
+    told = register(shop, filter="type == 'message.attempt.exhausted'")
+    deliveries = emit(aws, *records(aws, shop, 3))
+    assert [delivery.operational_endpoint_id for delivery in deliveries] == [told] * 3
+    assert aws.take("EmitterFailures") == []
+
+
+def test_the_filters_of_an_event_share_their_steps_and_those_of_every_application_come_first(aws: Aws) -> None:
+    shop = unique("shop")
+    for _ in range(11):
+        register(shop, filter="data | " + " | ".join(["[@, @]"] * 60) + " == `1`")
+    every = register("*", filter=f"data.application_id == '{shop}'")
+    with aws.log_of("emitter") as log:
+        deliveries = emit(aws, *records(aws, shop))
+    endpoints.delete(endpoints.get(every), BY_A_TEST)
+    assert [delivery.operational_endpoint_id for delivery in deliveries] == [every]
+    reasons = Counter(line["reason"] for line in map(json.loads, log.getvalue().splitlines()) if "reason" in line)
+    assert reasons["it takes more than 10000 steps"] == 9  # of the tenth's the first filter took some
+    assert reasons["it takes more than 0 steps"] == 1
+    assert reasons.total() == 11
 
 
 def test_the_body_is_minified_and_says_what_happened(aws: Aws) -> None:

@@ -12,6 +12,9 @@ from tests.in_process.aws import ROOT, Aws
 from tests.in_process.deliveries import deliver, owed, record, register, register_receiver
 from tests.in_process.signals import attempt, created, messages, redriven, unique
 from tests.integration.test_alarms import dashboard, listed_metrics
+from tests.integration.test_emitter import emit
+from tests.integration.test_emitter import records as emitter_records
+from tests.integration.test_emitter import register as register_owed
 from tests.local_cloud.receiver import Receiver
 
 Written = pytest.CaptureFixture[str]
@@ -89,6 +92,20 @@ def test_what_is_forged_is_counted(aws: Aws, capsys: Written) -> None:
     emitted(capsys)
     deliver(aws, record("{}"), record("no JSON"))
     assert emitted(capsys)["ForgedMessages"] == [2]
+
+
+def test_a_filter_that_fails_is_counted_and_logged_and_one_that_does_not_match_is_not(
+    aws: Aws, capsys: Written
+) -> None:
+    shop = unique("shop")
+    failing = register_owed(shop, filter="starts_with(data.nothing, 'x')")
+    register_owed(shop, filter="data.severity == 'none'")
+    emitted(capsys)
+    with aws.log_of("emitter") as log:
+        assert emit(aws, *emitter_records(aws, shop, 2)) == []
+    assert sum(emitted(capsys)["FilterErrors"]) == 2
+    told = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [line["operational_endpoint_id"] for line in told if line["message"] == "a filter failed"] == [failing] * 2
 
 
 def test_an_invocation_with_nothing_to_count_writes_no_metrics(aws: Aws, capsys: Written) -> None:

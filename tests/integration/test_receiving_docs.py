@@ -23,8 +23,9 @@ import jsonschema
 import pytest
 
 from hookwatch.catalogue import CATALOGUE
-from hookwatch.notifying import formats, signing
+from hookwatch.notifying import formats, predicates, signing
 from hookwatch.notifying.formats import FORMATS
+from hookwatch.notifying.matching import PRESETS
 from hookwatch.notifying.retry import Responded
 from hookwatch.notifying.sender import Sender
 from tests.in_process.api import call
@@ -65,6 +66,8 @@ def block(name: str) -> str:
 
 
 ON_THE_WIRE = block("What arrives: http 1")
+FILTERS = block("Choose what arrives:  1")
+FILTER_TEST, OF_FILTER_TEST = block("Choose what arrives: json 1"), block("Choose what arrives: json 2")
 BY_STANDARDWEBHOOKS = block("Verify: python 1")
 BY_SVIX = block("Verify: python 2")
 BY_HAND = block("Verify: python 3")
@@ -142,6 +145,28 @@ def test_what_is_shown_of_a_format_is_the_catalogues_example_in_it(name: str, co
 def test_the_table_of_formats_has_each_with_its_content_type() -> None:
     for name, each in FORMATS.items():
         assert re.search(rf"^\|[^|]*`{name}`[^|]*\| `{re.escape(each.content_type)}` \|", DOCUMENT, re.M)
+
+
+# ── choose what arrives ──
+
+
+def test_every_preset_is_listed_with_its_types() -> None:
+    rows = re.findall(r"^\| `(incidents|changes|all)` \| (.*) \|$", DOCUMENT, re.M)
+    assert {name: frozenset(re.findall(r"`([\w.]+)`", types)) for name, types in rows} == PRESETS
+
+
+@pytest.mark.parametrize("text", FILTERS.splitlines())
+def test_each_filter_matches_some_events_of_the_catalogue_and_fails_for_none(text: str) -> None:
+    examples = [event_type.example for event_type in CATALOGUE.values()]
+    of_one = {**CATALOGUE["endpoint.failing"].example}
+    of_one["data"] = {**of_one["data"], "severity": "critical", "failed_5m": 101}
+    outcomes = [predicates.evaluate(text, example) for example in (*examples, of_one)]
+    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
+    assert {outcome.matches for outcome in outcomes} == {True, False}
+
+
+def test_a_filter_is_tested_as_the_document_says(aws: Aws) -> None:
+    assert call(aws, "POST", "/filters/test", json.loads(FILTER_TEST)) == (200, json.loads(OF_FILTER_TEST))
 
 
 # ── verify ──

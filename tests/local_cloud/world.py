@@ -139,6 +139,10 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
     ("POST", "/events"): lambda w: ("/events", {"application_id": w.shop, "type": w.new_type(), "data": {}}),
     ("GET", "/events/{event_id}"): lambda w: (f"/events/{w.event}", None),
     ("GET", "/events/{event_id}/attempts"): lambda w: (f"/events/{w.event}/attempts", None),
+    ("POST", "/filters/test"): lambda w: (
+        "/filters/test",
+        {"filter": "starts_with(type, 'endpoint.')", "application_id": w.shop, "last": 10},
+    ),
     ("GET", "/stats"): lambda w: (f"/stats?application_id={w.shop}", None),
     ("GET", "/monitored_endpoints"): lambda w: (f"/monitored_endpoints?application_id={w.shop}", None),
     ("GET", "/monitored_endpoints/{endpoint_id}"): lambda w: (

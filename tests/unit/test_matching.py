@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
+from hookwatch.catalogue import CATALOGUE
 from hookwatch.notifying.endpoints import OperationalEndpoint
-from hookwatch.notifying.matching import matches
-from hookwatch.operational_events import OperationalEvent
+from hookwatch.notifying.matching import PRESETS, filtered, matches
+from hookwatch.operational_events import HEARTBEAT, TEST, OperationalEvent
 from tests.unit.factories import APPLICATION_ID, START
 
 EXHAUSTED = "message.attempt.exhausted"
@@ -69,3 +70,38 @@ def test_a_quiet_event_is_only_for_endpoints_that_asked_for_all_message_events(
 @pytest.mark.parametrize("message_events", ["grouped", "all"])
 def test_a_message_event_that_is_not_quiet_is_for_both(message_events: str) -> None:
     assert matches(endpoint(message_events=message_events), event(EXHAUSTED))
+
+
+@pytest.mark.parametrize(
+    ("filter_types", "told", "not_told"),
+    [
+        (
+            ("incidents",),
+            ("endpoint.warning", "endpoint.disabled", "application.degraded"),
+            ("endpoint.created", EXHAUSTED),
+        ),
+        (("changes",), ("endpoint.updated", "endpoint.disabled"), ("endpoint.failing", "invoice.overdue")),
+        (("all",), ("endpoint.updated", EXHAUSTED, "alarm.state_changed", "invoice.overdue"), (HEARTBEAT,)),
+        (("all", HEARTBEAT), ("endpoint.updated", HEARTBEAT), ()),
+        (("changes", EXHAUSTED), ("endpoint.created", EXHAUSTED), ("endpoint.failing",)),
+    ],
+)
+def test_a_preset_stands_for_several_types(
+    filter_types: tuple[str, ...], told: tuple[str, ...], not_told: tuple[str, ...]
+) -> None:
+    one = endpoint(filter_types=filter_types)
+    assert [type_ for type_ in (*told, *not_told) if matches(one, event(type_))] == [*told]
+
+
+def test_presets_hold_types_of_the_catalogue_and_each_of_its_first_two_families_is_in_one() -> None:
+    held = PRESETS["incidents"] | PRESETS["changes"]
+    assert held == {name for name in CATALOGUE if name.startswith(("endpoint.", "application."))}
+
+
+@pytest.mark.parametrize(
+    ("type_", "passes"), [("endpoint.failing", False), ("invoice.overdue", False), (TEST, True), (HEARTBEAT, True)]
+)
+def test_a_test_and_a_heartbeat_pass_by_every_filter(type_: str, passes: bool) -> None:
+    payload = {"type": type_, "timestamp": "", "data": {}}
+    assert filtered(endpoint(filter="data.severity == 'critical'"), payload).matches is passes
+    assert filtered(endpoint(), payload).matches

@@ -3,6 +3,7 @@
 from functools import cache
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
 from hookwatch import aws
 
@@ -15,5 +16,12 @@ def provider() -> SecretsProvider:
 
 
 def get(secret_id: str, *, is_fresh: bool = False) -> str:
-    """The text of a secret, five minutes old at most, or as it is now."""
-    return str(provider().get(secret_id, max_age=_KEPT, force_fetch=is_fresh))
+    """The text of a secret, five minutes old at most, or as it is now.
+
+    Raises:
+        botocore.exceptions.ClientError, BotoCoreError: which Powertools wraps in an error of its own.
+    """
+    try:
+        return str(provider().get(secret_id, max_age=_KEPT, force_fetch=is_fresh))
+    except GetParameterError as error:
+        raise error.__cause__ or error from None

@@ -114,6 +114,7 @@ class OperationalEndpoint(Model):
     description = UnicodeAttribute(default="")
     is_enabled = BooleanAttribute(default=True)
     filter_types: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
+    filter = UnicodeAttribute(null=True)  # an expression, see hookwatch.notifying.predicates
     message_events = UnicodeAttribute(default="grouped")
     format = UnicodeAttribute(default="standard")
     rate_limit = NumberAttribute(null=True)  # deliveries a second

@@ -46,6 +46,7 @@ NEEDS: Mapping[tuple[str, str], Need] = {
     ("POST", "/events"): Need.REPORT,
     ("GET", "/events/{event_id}"): Need.VIEW,
     ("GET", "/events/{event_id}/attempts"): Need.VIEW,
+    ("POST", "/filters/test"): Need.VIEW,
     ("GET", "/stats"): Need.VIEW,
     ("GET", "/monitored_endpoints"): Need.VIEW,
     ("GET", "/monitored_endpoints/{endpoint_id}"): Need.VIEW,

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
 from hookwatch.api.answers import Time, among
-from hookwatch.notifying import addresses, formats, pacing
+from hookwatch.notifying import addresses, formats, pacing, predicates
 from hookwatch.notifying.endpoints import HIDDEN
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
 
@@ -28,6 +28,17 @@ _RESERVED_HEADER = re.compile(
     r"|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|user-agent|date|via|cookie|range",
     re.IGNORECASE,
 )
+
+
+def _is_parsed(text: str) -> str:
+    predicates.parse(text)
+    return text
+
+
+_EXAMPLE = "data.severity == 'critical'"
+Filter = Annotated[
+    str, Field(min_length=1, max_length=predicates.LONGEST, examples=[_EXAMPLE]), AfterValidator(_is_parsed)
+]
 
 
 class RetryBody(BaseModel):
@@ -48,6 +59,7 @@ class OperationalEndpointBody(BaseModel):
     description: Annotated[str, Field(max_length=256)] = ""
     is_enabled: bool = True
     filter_types: Annotated[list[str], Field(max_length=100)] = []
+    filter: Filter | None = None
     message_events: MessageEvents = "grouped"
     format: formats.Name = "standard"
     routing_key: Annotated[Annotated[str, Field(pattern=_ROUTING_KEY)] | None, Field(validate_default=True)] = None
@@ -136,6 +148,7 @@ class OperationalEndpointView(TypedDict):
     description: str
     is_enabled: bool
     filter_types: list[str]
+    filter: str | None
     message_events: Annotated[str, among(MessageEvents)]
     format: Annotated[str, among(formats.Name)]
     routing_key: Literal["***"] | None

@@ -36,6 +36,7 @@ from hookwatch.notifying import credentials, endpoints, pacing, signing
 from hookwatch.notifying.credentials import Credentials
 from hookwatch.notifying.endpoints import HIDDEN, OperationalEndpoint
 from hookwatch.notifying.endpoints import shown as view
+from hookwatch.notifying.matching import PRESETS
 from hookwatch.observing.bodies import parse_json
 from hookwatch.operational_events import HEARTBEAT, TEST, OperationalEvent, event_id
 from hookwatch.settings import ApiSettings
@@ -276,7 +277,8 @@ def own(operational_endpoint_id: str) -> OperationalEndpoint:
 
 
 def _check_types(body: OperationalEndpointBody, kept: tuple[str, ...] = ()) -> None:
-    """That the types exist: in the catalogue, or as the application's own. Those in `kept` may be gone by now.
+    """That the types exist: in the catalogue, as a preset, or as the application's own. Those in `kept` may be gone by
+    now.
 
     Raises:
         errors.Problem: 422, one does not, or is never told of one application.
@@ -286,7 +288,8 @@ def _check_types(body: OperationalEndpointBody, kept: tuple[str, ...] = ()) -> N
             "The request is not what this route takes.",
             {"loc": ["filter_types"], "msg": f"{HEARTBEAT} is of no application: name '*' as the application"},
         )
-    unknown = [name for name in body.filter_types if name not in CATALOGUE and name not in kept]
+    known = {*CATALOGUE, *PRESETS, *kept}
+    unknown = [name for name in body.filter_types if name not in known]
     if unknown:  # custom_types knows none of every application, "*"
         own = custom_types.names(body.application_id)
         unknown = [name for name in unknown if name not in own]
@@ -332,6 +335,7 @@ def _plain(body: OperationalEndpointBody) -> dict[str, Any]:
         "description": body.description,
         "is_enabled": body.is_enabled,
         "filter_types": tuple(body.filter_types),
+        "filter": body.filter,
         "message_events": body.message_events,
         "format": body.format,
         "rate_limit": body.rate_limit,

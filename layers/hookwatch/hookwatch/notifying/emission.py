@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from msgspec.structs import replace
 
 from hookwatch import times
-from hookwatch.notifying import endpoints, formats, matching, pacing
+from hookwatch.logs import logger
+from hookwatch.metrics import count
+from hookwatch.notifying import endpoints, formats, matching, pacing, predicates
 from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.mutes import MuteCache
 from hookwatch.notifying.queue import Delivery, Outbox, Rendered
@@ -39,8 +42,8 @@ class Emission:
     def owed(self, event: OperationalEvent, keys: SealKeys) -> list[Owed]:
         """What the event is owed, its body rendered once for each format."""
         payload = to_payload(event, self._links)
-        matched = [endpoint for endpoint in self._candidates(event) if matching.matches(endpoint, event)]
-        names = {endpoint.format for endpoint in matched}
+        told = list(self._told(event, payload))
+        names = {endpoint.format for endpoint in told}
         bodies = {name: formats.render(name, event.event_id, payload) for name in names}
         rendered = {name: _rendered(name, event) for name in names}
         return [
@@ -55,7 +58,7 @@ class Emission:
                 ).sealed(keys),
                 endpoint,
             )
-            for endpoint in matched
+            for endpoint in told
         ]
 
     def put(self, owed: Collection[Owed]) -> None:
@@ -76,6 +79,26 @@ class Emission:
             goes_to_retries = each.delivery.comes_at is not None or each.delivery.is_risky(each.endpoint)
             (later if goes_to_retries else first).append(each.delivery)
         self.outbox.put(first, later)
+
+    def _told(self, event: OperationalEvent, payload: dict[str, Any]) -> Iterator[OperationalEndpoint]:
+        """Whom the event is for. Its filters share their steps, lest those of one application hold up the stream. One
+        that fails keeps the event away."""
+        left = predicates.STEPS_AN_EVENT
+        for endpoint in self._candidates(event):
+            if not matching.matches(endpoint, event):
+                continue
+            outcome = matching.filtered(endpoint, payload, min(left, predicates.STEPS))
+            left -= outcome.steps
+            if outcome.matches:
+                yield endpoint
+            elif outcome.error is not None:
+                logger.warning(
+                    "a filter failed",
+                    event_id=event.event_id,
+                    operational_endpoint_id=endpoint.operational_endpoint_id,
+                    reason=outcome.error,
+                )
+                count("FilterErrors")
 
     def _candidates(self, event: OperationalEvent) -> Collection[OperationalEndpoint]:
         if event.type != TEST:

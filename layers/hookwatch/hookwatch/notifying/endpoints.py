@@ -22,9 +22,9 @@ _NOTICES = {"disabled_notice_at", "exhausted_notice_at"}  # of hookwatch.notifyi
 
 @dataclass(frozen=True, slots=True)
 class OperationalEndpoint:
-    """`credentials` are ciphertexts; `filter_types` () means every type; `rate_limit` is in deliveries a second;
-    `retry_schedule` None means the deployment's. Deliveries taught whether one `has_succeeded` at its URL, and since
-    when none has (`failing_since`)."""
+    """`credentials` are ciphertexts; `filter_types` () means every type; `filter` is an expression of `predicates`, or
+    None; `rate_limit` is in deliveries a second; `retry_schedule` None means the deployment's. Deliveries taught
+    whether one `has_succeeded` at its URL, and since when none has (`failing_since`)."""
 
     operational_endpoint_id: str
     application_id: str
@@ -35,6 +35,7 @@ class OperationalEndpoint:
     description: str = ""
     is_enabled: bool = True
     filter_types: tuple[str, ...] = ()
+    filter: str | None = None
     message_events: str = "grouped"
     format: str = "standard"
     rate_limit: int | None = None
@@ -60,6 +61,7 @@ def shown(endpoint: OperationalEndpoint) -> dict[str, Any]:
         "description": endpoint.description,
         "is_enabled": endpoint.is_enabled,
         "filter_types": list(endpoint.filter_types),
+        "filter": endpoint.filter,
         "message_events": endpoint.message_events,
         "format": endpoint.format,
         "routing_key": HIDDEN if endpoint.format == "pagerduty" else None,
@@ -194,9 +196,9 @@ class EndpointCache:
         self._find = cached(self._found, key=str, lock=self._lock)(find)
 
     def of_application(self, application_id: str) -> tuple[OperationalEndpoint, ...]:
-        """Those of the application and those of every application. What is of no application is for the latter."""
+        """Those of every application, then those of the application. What is of no application is for the former."""
         own = () if application_id == EVERY_APPLICATION else self._of_application(application_id)
-        return own + self._of_application(EVERY_APPLICATION)
+        return self._of_application(EVERY_APPLICATION) + own
 
     def find(self, operational_endpoint_id: str) -> OperationalEndpoint | None:
         return self._find(operational_endpoint_id)
@@ -228,6 +230,7 @@ def _to_item(endpoint: OperationalEndpoint) -> tables.OperationalEndpoint:
         description=endpoint.description,
         is_enabled=endpoint.is_enabled,
         filter_types=list(endpoint.filter_types),
+        filter=endpoint.filter,
         message_events=endpoint.message_events,
         format=endpoint.format,
         rate_limit=endpoint.rate_limit,
@@ -256,6 +259,7 @@ def from_item(item: tables.OperationalEndpoint) -> OperationalEndpoint:
         description=item.description,
         is_enabled=item.is_enabled,
         filter_types=tuple(item.filter_types),
+        filter=item.filter,
         message_events=item.message_events,
         format=item.format,
         rate_limit=None if item.rate_limit is None else int(item.rate_limit),
