@@ -32,12 +32,12 @@ def refused(client: Any, operation: str, code: str, times: int = 1_000) -> Itera
 
 
 @contextmanager
-def broken(client: Any, operation: str) -> Iterator[None]:
+def broken(client: Any, operation: str, of: str = "dynamodb") -> Iterator[None]:
     """The connection ends before the client's calls of `operation` are answered."""
-    event = f"before-call.dynamodb.{operation}"
+    event = f"before-call.{of}.{operation}"
 
     def end(**_: Any) -> None:
-        raise ConnectionClosedError(endpoint_url="https://dynamodb")
+        raise ConnectionClosedError(endpoint_url=f"https://{of}")
 
     client.meta.events.register(event, end)
     try:

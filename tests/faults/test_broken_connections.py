@@ -1,8 +1,8 @@
-"""DynamoDB does not answer at all: of such an error PynamoDB knows no code."""
+"""AWS does not answer at all: of such an error PynamoDB knows no code, and Powertools wraps it."""
 
 import pytest
 
-from hookwatch import tables
+from hookwatch import secrets_manager, tables
 from tests.faults.cancelling import broken
 from tests.in_process.api import ask
 from tests.in_process.aws import Aws
@@ -23,3 +23,13 @@ def test_a_message_comes_again_and_is_counted_then(aws: Aws) -> None:
     with broken(aws.function("observer").outbox._connection.client, "TransactWriteItems"):
         assert observe(aws, *batch) == [batch[0]["messageId"]]
     assert observe(aws, *batch) == []
+
+
+def test_a_list_whose_cursor_cannot_be_signed_is_answered_with_when_to_ask_again(aws: Aws) -> None:
+    shop = unique("shop")
+    assert observe(aws, *messages(shop, created("erp")), *messages(shop, created("crm"))) == []
+    secrets_manager.provider.cache_clear()
+    client = secrets_manager.provider().client
+    with broken(client, "GetSecretValue", of="secrets-manager"):
+        answer = ask(aws, "GET", "/events", application_id=shop, limit="1")
+    assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])

@@ -24,4 +24,4 @@ def get(secret_id: str, *, is_fresh: bool = False) -> str:
     try:
         return str(provider().get(secret_id, max_age=_KEPT, force_fetch=is_fresh))
     except GetParameterError as error:
-        raise error.__cause__ or error from None
+        raise error.__context__ or error from None
