@@ -3,6 +3,7 @@
 The local queue has neither fair queues nor a limit of messages in flight: what it shows is what two queues do.
 """
 
+import json
 import socket
 import statistics
 import threading
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from hookwatch.operating.deployment import Deployment
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.receiver import Receiver
@@ -54,7 +56,7 @@ def measure(stack: Stack, *, turning: bool = False) -> Isolation:
         opened.enter_context(_few_retries(stack))
         urls = [opened.enter_context(_hanging(hang)) for _ in range(HANGING)]
         _register(api, shop, healthy.url)
-        _warm(api, shop, healthy)
+        _warm(stack, api, shop, healthy)
         alone = _p95(_latencies(api, shop, healthy))
         names = [_register(api, neighbour, url) for url in urls]
         first_contact = _p95(_latencies(api, shop, healthy, neighbour))
@@ -75,8 +77,13 @@ def measure(stack: Stack, *, turning: bool = False) -> Isolation:
         return Isolation(alone, first_contact, beside, turned)
 
 
-def _warm(api: Api, shop: str, receiver: Receiver) -> None:
-    """As many delivery functions as there will be: a cold start, of seconds on a laptop, is no cost of hanging."""
+def _warm(stack: Stack, api: Api, shop: str, receiver: Receiver) -> None:
+    """As many delivery functions as there will be, and what each minute starts: a cold start, of seconds on a laptop,
+    is no cost of hanging."""
+    deployment = Deployment(stack.stack_name, stack.endpoint_url, stack.region)
+    for function in ("Sweeper", "Eraser"):
+        event = json.dumps({"time": datetime.now(UTC).isoformat()})
+        deployment.client("lambda").invoke(FunctionName=deployment.physical_id(function), Payload=event)
     for _ in range(3):
         expected, now = len(receiver.receipts) + 200, datetime.now(UTC).isoformat()
         names = [uuid.uuid4().hex for _ in range(200)]
