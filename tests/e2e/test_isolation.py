@@ -1,6 +1,6 @@
 """Receivers that hang do not hold up the healthy: nobody waits for an attempt of theirs, which lasts ten seconds.
 
-By how much they slow them down is a benchmark, `make bench`: on a laptop the local cloud's own 95th percentile moves by more.
+By how much they slow them down is a benchmark, `make bench`: the local cloud's own 95th percentile moves by more.
 """
 
 import pytest
