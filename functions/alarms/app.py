@@ -35,6 +35,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     if not event_items.create(told, retention_days=settings.event_retention_days):
         logger.info("an event that is stored already", event_id=told.event_id, **about)
         return
-    count("Events")
     event_metrics.count([told])
     logger.info("event", event_id=told.event_id, type=told.type, **about)

@@ -62,6 +62,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
 
     events: list[OperationalEvent] = []
     answer = process_partial_response(event, observe, processor, context)
-    count("Events", len(events))
     event_metrics.count(events)
     return answer

@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from hookwatch import tables, times
+from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
 from hookwatch.observing import applications, arrivals, event_metrics, sweeping
@@ -45,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     now = times.from_text(event["time"])
     found = sweeping.open_incidents()
     failing = Counter(incident.application_id for incident in found if incident.is_active_at(now))
-    beats = {("*", None): partial(heart.beat, now)} if heart else {}
+    beats = {(EVERY_APPLICATION, None): partial(heart.beat, now)} if heart else {}
     ticks = {
         (incident.application_id, incident.endpoint_id): partial(
             outbox.tick, incident.application_id, incident.endpoint_id, now
@@ -79,7 +80,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         swept = list(threads.map(sweep, steps.keys(), steps.values()))
     told = [stored for events, _ in swept for stored in events]
     event_metrics.count(told)
-    for name, number in (Counter(name for _, name in swept) | {"Events": len(told)}).items():
+    for name, number in Counter(name for _, name in swept).items():
         count(name, number)
     # Of a level, none is a number too.
     metrics.add_metric("OpenIncidents", MetricUnit.Count, len(found))

@@ -14,7 +14,7 @@ _ICONS = {
     "error": ":red_circle:",
     "critical": ":rotating_light:",
 }
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def render(_event_id: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -50,9 +50,13 @@ def _text(text: str) -> dict[str, Any]:
 
 def _escaped(text: str, at_most: int) -> str:
     """Escaped as Slack wants it, and cut to `at_most` characters between two escapes."""
-    escaped = "".join(_ESCAPES.get(character, character) for character in text)
+    escaped = _escape(text)
     return escaped if len(escaped) <= at_most else re.sub(r"&[a-z]*$", "", escaped[: at_most - 1]) + "…"
 
 
 def _link(link: str) -> str:
-    return "".join(_ESCAPES.get(character, character) for character in link).replace("|", "%7C")
+    return _escape(link).replace("|", "%7C")
+
+
+def _escape(text: str) -> str:
+    return text.translate(_ESCAPES)
