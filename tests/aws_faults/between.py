@@ -17,13 +17,13 @@ from tests.aws_faults.calls import Call
 from tests.aws_faults.in_part import InPart
 from tests.local_cloud.cloud import Stack, free_port
 
-_CALLED = {
+_CALLED = (
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
     "AWS::SNS::Topic",
     "AWS::SQS::Queue",
     "AWS::SecretsManager::Secret",
-}
+)
 # A request whose record AWS refused is taken for under way for as long as its function may run.
 _KEEPS_REQUESTS, _KEPT_FOR = ("Api", "Ingest"), 6  # seconds
 _STARTS_WITHIN = 20  # seconds
@@ -34,14 +34,8 @@ class Between:
 
     def __init__(self, stack: Stack, log: Path) -> None:
         self._lambda = stack.client("lambda")
-        pages = (
-            stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.stack_name)
-        )
-        resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
-        self.physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
-        types = {each["LogicalResourceId"]: each["ResourceType"] for each in resources}
-        self._functions = [name for name, each in types.items() if each == "AWS::Lambda::Function"]
-        self._called = {name: _own(self.physical[name]) for name, each in types.items() if each in _CALLED}
+        self._functions = stack.physical("AWS::Lambda::Function")
+        self._called = {name: _own(physical) for name, physical in stack.physical(*_CALLED).items()}
         self._in_part = InPart(stack, {own: logical for logical, own in self._called.items()})
         self._port, self._log = free_port(), log
         self._rules: dict[int, tuple[Call, dict[str, Any]]] = {}
@@ -82,7 +76,7 @@ class Between:
         answer.raise_for_status()
         self._rules = {rule["id"]: each for rule, each in zip(answer.json(), faults, strict=True)}
         self._in_part.pending = set(in_part)
-        before = {name: self._configuration(self.physical[name]) for name in self._functions}
+        before = {name: self._configuration(physical) for name, physical in self._functions.items()}
         for name, (environment, timeout) in before.items():
             through = {"HTTP_PROXY": self._url, "http_proxy": self._url, "NO_PROXY": "", "no_proxy": ""}
             # Its calls are known by its name; with one attempt each fault reaches our code, past the SDK's retries.
@@ -124,7 +118,7 @@ class Between:
 
     def _configure(self, name: str, environment: dict[str, str], timeout: int) -> None:
         self._lambda.update_function_configuration(
-            FunctionName=self.physical[name], Environment={"Variables": environment}, Timeout=timeout
+            FunctionName=self._functions[name], Environment={"Variables": environment}, Timeout=timeout
         )
 
     def _answers(self) -> bool:

@@ -36,7 +36,7 @@ def run(stack: Stack, between: Between, turn: int) -> None:
     batches = {(call.function, call.operation) for call in calls if call.operation in BATCHES}
     faults = of_turn(calls, turn)
     with between.breaking(faults, batches):
-        Story(stack, between.physical).play()
+        Story(stack).play()
         assert not between.unmet(), between.unmet()
         assert not between.not_in_part(), between.not_in_part()
     assert between.calls <= set(calls), between.calls - set(calls)  # each of `calls` was made, for it met its fault

@@ -3,8 +3,6 @@
 import json
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +15,7 @@ from hookwatch.notifying.signing import SealKeys
 from tests.aws_faults.patient import PatientApi
 from tests.local_cloud.api import hook0_headers
 from tests.local_cloud.cloud import ROOT, Stack
+from tests.local_cloud.controls import depth, stopped
 from tests.local_cloud.receiver import Receiver
 from tests.local_cloud.world import REQUESTS, SECRET, World, ask, delete, text, unique, within
 
@@ -35,8 +34,8 @@ TOLD = Counter({
 
 
 class Story:
-    def __init__(self, stack: Stack, physical: dict[str, str]) -> None:
-        self._stack, self._physical = stack, physical
+    def __init__(self, stack: Stack) -> None:
+        self._stack, self._physical = stack, stack.physical()
         self.api, self.shop, self.begins = PatientApi(stack), unique("shop"), datetime.now(UTC)
         self.good = Receiver(lambda body, attempt: 503 if (body["type"], attempt) == ("endpoint.failing", 1) else 200)
         self.gone = Receiver(lambda _body, _attempt: 410)
@@ -171,10 +170,10 @@ class Story:
             Item={"event_id": {"S": unique("evt")}, "data": {"S": "{"}, "expires_at": {"N": "1"}},
         )
         for queue in ("DeliveriesDeadLetters", "EmitterFailures"):
-            assert within(_WITHIN, lambda each=queue: self._depth(each) >= 1), queue  # type: ignore[misc]
+            assert within(_WITHIN, lambda each=queue: depth(self._stack, each) >= 1), queue  # type: ignore[misc]
 
     def _what_the_stream_did_not_hand_out_is_reemitted(self, limited: str) -> None:
-        with self._stopped("EmitterSource"):
+        with stopped(self._stack, "EmitterSource"):
             moment = text(datetime.now(UTC))
             self._report({"type": "endpoint.deleted", "endpoint_id": "erp", "occurred_at": moment})
             assert within(_WITHIN, lambda: self._told() == TOLD), self._told()
@@ -291,13 +290,6 @@ class Story:
         assert len(events) == len(set(events))
         return set(events) & self._ids()
 
-    def _depth(self, queue: str) -> int:
-        name = "ApproximateNumberOfMessages"
-        answer = self._stack.client("sqs").get_queue_attributes(
-            QueueUrl=self._stack.queues[queue], AttributeNames=[name]
-        )
-        return int(answer["Attributes"][name])
-
     def _reemit(self, request: dict[str, Any]) -> dict[str, Any]:
         answers: list[dict[str, Any]] = []
 
@@ -311,12 +303,3 @@ class Story:
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         answer = self._stack.client("lambda").invoke(FunctionName=self._physical[function], Payload=json.dumps(event))
         return json.loads(answer["Payload"].read() or "null")
-
-    @contextmanager
-    def _stopped(self, event_source: str) -> Iterator[None]:
-        client, mapping = self._stack.client("lambda"), self._physical[event_source]
-        client.update_event_source_mapping(UUID=mapping, Enabled=False)
-        try:
-            yield
-        finally:
-            client.update_event_source_mapping(UUID=mapping, Enabled=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 from hookwatch.operating.deployment import Deployment
 from hookwatch.operating.redriving import redrive
-from tests.e2e.test_notifying import depth, passes, take_all
+from tests.e2e.test_notifying import passes, take_all
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
+from tests.local_cloud.controls import depth
 from tests.local_cloud.receiver import Receiver
 from tests.unit.test_cloudwatch_alarms import SAMPLES, changed
 

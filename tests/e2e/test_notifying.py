@@ -5,8 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from tests.e2e.conftest import STATE
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, types, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
+from tests.local_cloud.controls import depth, stopped
 from tests.local_cloud.receiver import Receiver
 
 
@@ -37,21 +36,6 @@ def attempts(api: Api, operational_endpoint_id: str, **query: Any) -> list[dict[
         found, cursor = [*found, *page["data"]], page["next_cursor"]
         if cursor is None:
             return found
-
-
-@contextmanager
-def stopped(stack: Stack, logical_id: str) -> Iterator[None]:
-    """An event source hands out nothing meanwhile, as a queue does whose 120,000 messages in flight are reached."""
-    client = stack.client("lambda")
-    answer = stack.client("cloudformation").describe_stack_resource(
-        StackName=stack.stack_name, LogicalResourceId=logical_id
-    )
-    mapping = answer["StackResourceDetail"]["PhysicalResourceId"]
-    client.update_event_source_mapping(UUID=mapping, Enabled=False)
-    try:
-        yield
-    finally:
-        client.update_event_source_mapping(UUID=mapping, Enabled=True)
 
 
 def passes(seconds: float) -> None:
@@ -161,12 +145,6 @@ def test_nothing_that_happens_to_a_delivery_becomes_an_event(api: Api, stack: St
 
 
 # ── the remedies ──
-
-
-def depth(stack: Stack, queue: str) -> int:
-    name = "ApproximateNumberOfMessages"
-    answer = stack.client("sqs").get_queue_attributes(QueueUrl=stack.queues[queue], AttributeNames=[name])
-    return int(answer["Attributes"][name])
 
 
 def take_all(stack: Stack, queue: str) -> list[dict[str, Any]]:

@@ -12,10 +12,11 @@ import pytest
 
 from hookwatch.operating.deployment import Deployment
 from hookwatch.operating.redriving import redrive
-from tests.e2e.test_notifying import attempts, created, depth, happen, ids, register_proven, stopped, take_all
+from tests.e2e.test_notifying import attempts, created, happen, ids, register_proven, take_all
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, text, types, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
+from tests.local_cloud.controls import depth, stopped
 from tests.local_cloud.receiver import Receiver
 
 Key = dict[str, Any]

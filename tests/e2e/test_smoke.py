@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_notifying import stopped
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
+from tests.local_cloud.controls import stopped
 from tests.local_cloud.world import delete
 
 SMOKE = (sys.executable, "-m", "hookwatch.operating", "smoke")

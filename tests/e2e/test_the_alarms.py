@@ -20,20 +20,9 @@ LEAVES_AFTER = timedelta(seconds=4)  # the last of the time over which an alarm 
 OURS = [name for name, alarm in ALARMS.items() if alarm.get("Namespace") == "Hookwatch"]
 
 
-def deployed(stack: Stack, resource_type: str) -> dict[str, str]:
-    """Physical by logical ids."""
-    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.stack_name)
-    return {
-        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == resource_type
-    }
-
-
 def described(stack: Stack) -> dict[str, dict[str, Any]]:
     """The alarms as CloudWatch has them, by their logical ids."""
-    names = deployed(stack, "AWS::CloudWatch::Alarm")
+    names = stack.physical("AWS::CloudWatch::Alarm")
     found = stack.client("cloudwatch").describe_alarms(AlarmNames=list(names.values()), MaxRecords=100)["MetricAlarms"]
     by_name = {alarm["AlarmName"]: alarm for alarm in found}
     return {logical: by_name[name] for logical, name in names.items()}
@@ -43,7 +32,7 @@ def described(stack: Stack) -> dict[str, dict[str, Any]]:
 def told(stack: Stack) -> Iterator[Told]:
     """What a queue that has subscribed to the alarm topic has got so far, as SNS wraps it."""
     sns, sqs = stack.client("sns"), stack.client("sqs")
-    [topic] = deployed(stack, "AWS::SNS::Topic").values()
+    [topic] = stack.physical("AWS::SNS::Topic").values()
     url = sqs.create_queue(QueueName=unique("people"))["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     allowed = {
@@ -90,7 +79,7 @@ def earliest(alarm: dict[str, Any]) -> datetime:
 def needs_a_look(stack: Stack) -> Iterator[str]:
     """The composite alarm, with the rule of the template, put by the API: the local cloud's templates have none."""
     [composite] = COMPOSITES.values()
-    rule, names = expanded(composite["AlarmRule"]["Fn::Sub"], takes="all"), deployed(stack, "AWS::CloudWatch::Alarm")
+    rule, names = expanded(composite["AlarmRule"]["Fn::Sub"], takes="all"), stack.physical("AWS::CloudWatch::Alarm")
     for logical in ALARMS:
         term = f'ALARM("{names[logical]}")' if logical in names else "FALSE"
         rule = rule.replace(f'ALARM("${{{logical}}}")', term)
@@ -110,7 +99,7 @@ def test_every_alarm_is_deployed_but_those_that_are_derived(stack: Stack) -> Non
 
 
 def test_an_alarm_watches_a_queue_or_a_function_that_is_deployed(stack: Stack) -> None:
-    functions = set(deployed(stack, "AWS::Lambda::Function").values())
+    functions = set(stack.physical("AWS::Lambda::Function").values())
     queues = {url.rpartition("/")[2] for url in stack.queues.values()}
     owners = {"QueueName": queues, "FunctionName": functions, "service": {"hookwatch"}}
     for logical, alarm in described(stack).items():

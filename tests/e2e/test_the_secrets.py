@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.e2e.conftest import STATE
-from tests.e2e.test_notifying import attempts, depth, happen, stopped
+from tests.e2e.test_notifying import attempts, happen
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
+from tests.local_cloud.controls import depth, stopped
 from tests.local_cloud.receiver import Receiver
 
 HEADER, SOURCE, REFUSED = "header-value-7f3a9c", "source-secret-5d1e8b-of-hook0", "refused-value-2b6c4e"

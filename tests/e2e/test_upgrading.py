@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_notifying import stopped
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, SAMPLE, attempts, eventually, register, types, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import ROOT, Stack, down, up
+from tests.local_cloud.controls import stopped
 from tests.local_cloud.receiver import Receipt, Receiver
 from tests.local_cloud.world import text
 

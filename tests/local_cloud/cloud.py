@@ -57,6 +57,16 @@ class Stack:
             aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
 
+    def physical(self, *resource_types: str) -> dict[str, str]:
+        """Physical by logical ids, of the resources of these types, or of all."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=self.stack_name)
+        return {
+            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+            for page in pages
+            for resource in page["StackResourceSummaries"]
+            if not resource_types or resource["ResourceType"] in resource_types
+        }
+
 
 def up(state: Path, progress: Progress, *, port: int = 4566) -> Stack:
     """Starts the cloud unless it runs, and deploys what changed since. Says what it does.
@@ -213,28 +223,18 @@ def _sam(command: str, endpoint_url: str, *arguments: str) -> None:
 
 def _describe(endpoint_url: str) -> Stack:
     stack = Stack("", "", endpoint_url, REGION, STACK_NAME, {}, {})
-    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
-    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
-
-    def physical(resource_type: str) -> dict[str, str]:
-        return {
-            resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-            for resource in resources
-            if resource["ResourceType"] == resource_type
-        }
-
     secret = stack.client("secretsmanager").get_secret_value(
-        SecretId=physical("AWS::SecretsManager::Secret")["AdminKey"]
+        SecretId=stack.physical("AWS::SecretsManager::Secret")["AdminKey"]
     )["SecretString"]
-    rest_api = physical("AWS::ApiGateway::RestApi")["RestApi"]
+    rest_api = stack.physical("AWS::ApiGateway::RestApi")["RestApi"]
     return Stack(
         api_url=f"{endpoint_url}/_aws/execute-api/{rest_api}/live/api/v1",
         api_key=f"hwk_admin_{secret}",
         endpoint_url=endpoint_url,
         region=REGION,
         stack_name=STACK_NAME,
-        tables=physical("AWS::DynamoDB::Table"),
-        queues=physical("AWS::SQS::Queue"),
+        tables=stack.physical("AWS::DynamoDB::Table"),
+        queues=stack.physical("AWS::SQS::Queue"),
     )
 
 

@@ -147,13 +147,10 @@ def prepare(folder: Path, stack: Stack, cloud_url: str) -> Sam:
 
 def _deployed(stack: Stack) -> dict[str, dict[str, Any]]:
     """The deployed functions' configurations, by logical id."""
-    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack.stack_name)
     functions = stack.client("lambda")
     return {
-        resource["LogicalResourceId"]: functions.get_function_configuration(FunctionName=resource["PhysicalResourceId"])
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == "AWS::Lambda::Function"
+        logical_id: functions.get_function_configuration(FunctionName=name)
+        for logical_id, name in stack.physical("AWS::Lambda::Function").items()
     }
 
 
