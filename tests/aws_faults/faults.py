@@ -39,11 +39,11 @@ KINDS = (throttled, failed, timed_out, reset, unanswered)
 
 def of_turn(calls: Sequence[Call], turn: int) -> list[tuple[Call, Fault]]:
     """Every call meets one kind, and each transaction is cancelled for each reason; in five turns every call meets
-    every kind."""
-    faults = [(call, KINDS[(number + turn) % len(KINDS)](call)) for number, call in enumerate(calls)]
-    return faults + [
+    every kind. The cancellations come first: what was carried out and not answered may never be asked again."""
+    cancelled = [
         (call, _cancelled(reason)) for call in calls if call.operation == "TransactWriteItems" for reason in _REASONS
     ]
+    return cancelled + [(call, KINDS[(number + turn) % len(KINDS)](call)) for number, call in enumerate(calls)]
 
 
 def _cancelled(reason: str) -> Fault:

@@ -1,20 +1,41 @@
-"""Benchmarks, on a local cloud of their own."""
+"""Benchmarks: all of them, or those named; what needs a stack gets one on a local cloud of their own."""
 
-from tests.local_cloud.cloud import ROOT, down, up
+import sys
+from collections.abc import Callable, Mapping
+
+from tests.local_cloud.cloud import ROOT, Stack, down, up
 from tests.performance import answers, healthy_attempts, isolation
+from tests.performance.report import Section, put
+
+# By the name that `make bench ONLY=…` takes, in the order of the page.
+ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
+    "isolation": lambda stack: isolation.section(isolation.measure(stack, turning=True)),
+    "answers": lambda stack: answers.section(answers.measure(stack)),
+    "healthy_attempts": healthy_attempts.measure,
+}
+IN_PROCESS: Mapping[str, Callable[[], Section]] = {}
 
 
-def main() -> None:
+def main(names: list[str]) -> int:
+    if unknown := set(names) - {*IN_PROCESS, *ON_A_STACK}:
+        print(f"There is no benchmark {', '.join(sorted(unknown))}; there are {', '.join([*IN_PROCESS, *ON_A_STACK])}")
+        return 2
+    for name, measure in IN_PROCESS.items():
+        if not names or name in names:
+            put(name, measure())
+    on_a_stack = {name: measure for name, measure in ON_A_STACK.items() if not names or name in names}
+    if not on_a_stack:
+        return 0
     state = ROOT / ".local" / "bench"
     down(state)
     try:
         stack = up(state, print, port=4866)
-        isolation.tell(isolation.measure(stack, turning=True))
-        answers.tell(answers.measure(stack))
-        healthy_attempts.measure(stack)
+        for name, measure_on in on_a_stack.items():
+            put(name, measure_on(stack))
     finally:
         down(state)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hookwatch.access.roles import NEEDS
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.world import REQUESTS, World
+from tests.performance.report import Section, Table
 
 TIMES = 30
 _OWN = re.compile(r"^REPORT RequestId: .*?\tDuration: (?P<ms>[\d.]+) ms")
@@ -32,15 +33,17 @@ def _measure(world: World, route: tuple[str, str]) -> tuple[list[float], list[fl
     return sorted(took), sorted(_durations(world.stack, group)[before:])
 
 
-def tell(found: Found) -> None:
-    print(
-        f"\nAn answer of a warm function, {TIMES} requests a route, in milliseconds. The local cloud waits\n"
-        "50 ms for a line of log from a function that writes none (ministack 1.5.33): in both columns.\n"
+def section(found: Found) -> Section:
+    rows = [
+        (f"{method} {path}", *(f"{_at(times, share):.0f}" for times in (took, own) for share in (0.5, 0.99)))
+        for (method, path), (took, own) in found.items()
+    ]
+    return Section(
+        "Answers",
+        f"An answer of a warm function, {TIMES} requests a route, in milliseconds. The local cloud waits 50 ms for a "
+        "line of log from a function that writes none (ministack 1.5.33): in all columns.",
+        [Table(("route", "p50", "p99", "the function's own p50", "p99"), rows)],
     )
-    print(f"  {'':50} {'p50':>6} {'p99':>6} {'own p50':>9} {'own p99':>8}")
-    for (method, path), (took, own) in found.items():
-        figures = f"{_at(took, 0.5):6.0f} {_at(took, 0.99):6.0f} {_at(own, 0.5):9.0f} {_at(own, 0.99):8.0f}"
-        print(f"  {method:6} {path:43} {figures}")
 
 
 def _at(ordered: list[float], share: float) -> float:

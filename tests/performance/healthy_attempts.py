@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.local_cloud.cloud import Stack
+from tests.performance.report import Section, Table
 
 ENDPOINTS, PER_REQUEST, REQUESTS, MILLION = 50, 500, 130, 1_000_000
 RATE = 16  # attempts a second, so that 130 requests are 68 minutes and one hour turns
@@ -86,7 +87,7 @@ def requests(start: datetime) -> Iterator[tuple[datetime, list[Any]]]:
         )
 
 
-def measure(stack: Stack) -> None:
+def measure(stack: Stack) -> Section:
     use(stack)
     from hookwatch import tables  # noqa: PLC0415
     from hookwatch.observing import minutes  # noqa: PLC0415
@@ -113,10 +114,10 @@ def measure(stack: Stack) -> None:
         if request % 10 == 0:
             print(f"\r{request} of {REQUESTS} requests", end="", file=sys.stderr, flush=True)
     print(f"\r{REQUESTS} requests in {time.monotonic() - started:.0f} s", file=sys.stderr)
-    tell(units, messages)
+    return section(units, messages)
 
 
-def tell(units: Counter[str], messages: int) -> None:
+def section(units: Counter[str], messages: int) -> Section:
     scale = MILLION / (REQUESTS * PER_REQUEST)
     batches = messages / BATCH
     used = {
@@ -128,10 +129,14 @@ def tell(units: Counter[str], messages: int) -> None:
         "Lambda GB-seconds": (REQUESTS * INGEST_SECONDS + batches * OBSERVER_SECONDS) * MEMORY_GB * scale,
         "log GB": (REQUESTS + batches) * LOG_BYTES * scale / 1e9,
     }
-    print(f"\nA million healthy attempts, {PER_REQUEST} a request, {ENDPOINTS} endpoints:\n")
-    for name, amount in used.items():
-        print(f"  {name:20} {amount:12,.0f}   {amount * PRICES[name]:7.3f} USD")
+    rows = [(name, f"{amount:,.0f}", f"{amount * PRICES[name]:.3f}") for name, amount in used.items()]
     total = sum(amount * PRICES[name] for name, amount in used.items())
-    print(f"  {'':20} {'':12}   {total:7.3f} USD   (budget {BUDGET:.2f})\n")
-    print(f"  per message of SIGNALS: {units['write units'] / messages:.2f} write units, "
-          f"{units['read units'] / messages:.2f} read units")  # fmt: skip
+    return Section(
+        "A million healthy attempts",
+        f"{PER_REQUEST} a request, {ENDPOINTS} endpoints, counted from the calls that are really made.",
+        [Table(("what", "units", "USD"), [*rows, ("together", "", f"{total:.3f}"), ("budget", "", f"{BUDGET:.3f}")])],
+        [
+            f"A message of SIGNALS takes {units['write units'] / messages:.2f} write units and "
+            f"{units['read units'] / messages:.2f} read units."
+        ],
+    )

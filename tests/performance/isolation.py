@@ -18,6 +18,7 @@ from hookwatch.operating.deployment import Deployment
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.receiver import Receiver
+from tests.performance.report import Section, Table
 
 HANGING, EVENTS, EVERY = 20, 200, 0.1  # seconds between two events
 KNOWN_WITHIN = 60  # seconds
@@ -35,17 +36,19 @@ class Isolation:
     turning: float | None = None
 
 
-def tell(found: Isolation) -> None:
+def section(found: Isolation) -> Section:
     rows = {
         "alone": found.alone,
         f"{HANGING} that hang, met for the first time": found.first_contact,
         f"{HANGING} that hang, and are known to fail": found.beside,
         f"{HANGING} that worked begin to hang at once": found.turning,
     }
-    print(f"\nA healthy receiver's p95, from a signal's 202, {EVENTS} events, {1 / EVERY:.0f} a second:\n")
-    for name, seconds in rows.items():
-        if seconds is not None:
-            print(f"  {name:40} {seconds * 1000:9,.0f} ms")
+    measured = [(name, f"{seconds * 1000:,.0f}") for name, seconds in rows.items() if seconds is not None]
+    return Section(
+        "Isolation",
+        f"A healthy receiver's p95, from a signal's 202, of {EVENTS} events, {1 / EVERY:.0f} a second.",
+        [Table(("beside", "p95, ms"), measured)],
+    )
 
 
 def measure(stack: Stack, *, turning: bool = False) -> Isolation:
