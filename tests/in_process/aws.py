@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -18,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from samcli.yamlhelper import yaml_parse
 
 from hookwatch import secrets_manager
+from tests.in_process.invoking import Context, handed_out
 
 ROOT = Path(__file__).parents[2]
 ADMIN_SECRET = "A" * 43
@@ -49,19 +49,6 @@ _TABLE_PROPERTIES = ("KeySchema", "AttributeDefinitions", "BillingMode", "Global
 
 def _backend() -> Any:
     return dynamodb_backends[_ACCOUNT][_REGION]
-
-
-@dataclass
-class Context:
-    """What Lambda tells a function of itself."""
-
-    function_name: str = "function"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:function"
-    aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
 
 
 class Aws:
@@ -149,18 +136,7 @@ class Aws:
         ):
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                taken.append(
-                    {
-                        "messageId": message["MessageId"],
-                        "receiptHandle": message["ReceiptHandle"],
-                        "body": message["Body"],
-                        "attributes": message["Attributes"],
-                        "messageAttributes": {},
-                        "eventSource": "aws:sqs",
-                        "eventSourceARN": arn,
-                        "awsRegion": "eu-central-1",
-                    }
-                )
+                taken += handed_out([message], arn)
         return taken
 
     def renew(self, *queues: str) -> None:
