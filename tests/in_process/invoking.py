@@ -1,6 +1,7 @@
-"""What Lambda gives a function: a context, and messages of a queue."""
+"""What Lambda gives a function: a context, messages of a queue, records of a stream."""
 
-from collections.abc import Iterable
+import base64
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,3 +34,18 @@ def handed_out(messages: Iterable[dict[str, Any]], queue_arn: str) -> list[dict[
         }
         for message in messages
     ]
+
+
+def inserted(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The record of the stream of events for an item that was put: with bytes as base64, for it travels as JSON."""
+    image = {
+        name: {
+            kind: base64.b64encode(held).decode() if isinstance(held, bytes) else held for kind, held in value.items()
+        }
+        for name, value in item.items()
+    }
+    return {"eventName": "INSERT", "dynamodb": {"Keys": {"event_id": image["event_id"]}, "NewImage": image}}
+
+
+def _as_json(held: Any) -> Any:
+    return base64.b64encode(held).decode() if isinstance(held, bytes) else held

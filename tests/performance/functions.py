@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import boto3
 
-from tests.in_process.invoking import Context, handed_out
+from tests.in_process.invoking import Context, handed_out, inserted
 from tests.local_cloud.cloud import ROOT, Stack
 from tests.local_cloud.controls import stopped
 from tests.performance import prices
@@ -157,7 +157,9 @@ class Functions:
                 self._iterators[n] = answer["NextShardIterator"]
                 if not answer["Records"]:
                     break
-                yield from (dict(record) for record in answer["Records"] if record["eventName"] == "INSERT")
+                for record in answer["Records"]:
+                    if record["eventName"] == "INSERT":
+                        yield inserted(record["dynamodb"]["NewImage"])
 
 
 def _environment(stack: Stack) -> dict[str, str]:

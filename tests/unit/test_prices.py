@@ -1,5 +1,7 @@
 """The arithmetic of the benchmarks of cost: what was counted, priced."""
 
+from typing import Any
+
 import pytest
 
 from tests.performance import ledger, prices

@@ -84,7 +84,8 @@ class OperationalEvent(Model):
     listed_at = UnicodeAttribute()  # the timestamp and the id: sorts by time, and is unique
     type = UnicodeAttribute()
     timestamp = UnicodeAttribute()
-    data = UnicodeAttribute()  # JSON
+    data = UnicodeAttribute(null=True)  # JSON
+    packed_data = BinaryAttribute(legacy_encoding=False, null=True)  # in its place, zlib of it
     quiet = BooleanAttribute(default=False)
     endpoint_id = UnicodeAttribute(null=True)
     request_digest = UnicodeAttribute(null=True)  # of the body that a custom event was posted with
