@@ -4,15 +4,17 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, event_cost, healthy_attempts, isolation
+from tests.performance import answers, event_cost, growth, healthy_attempts, isolation
 from tests.performance.report import Section, put
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "isolation": lambda stack: isolation.section(isolation.measure(stack, turning=True)),
     "answers": lambda stack: answers.section(answers.measure(stack)),
+    # These stop the stack's event sources for good, so they come last.
     "event_cost": event_cost.measure,
     "healthy_attempts": healthy_attempts.measure,
+    "growth": growth.measure,
 }
 IN_PROCESS: Mapping[str, Callable[[], Section]] = {}
 

@@ -10,7 +10,7 @@ from hookwatch.observing.signals import Attempt, to_reports
 from tests.local_cloud.cloud import Stack
 from tests.performance import prices
 from tests.performance.event_cost import Used, healthy, summed
-from tests.performance.functions import ASSUMED, Functions, in_a_fresh_process, standing_still
+from tests.performance.functions import ASSUMED, Functions, in_a_fresh_process, stand_still
 from tests.performance.prices import EU, US
 from tests.performance.report import Section, Table
 
@@ -30,8 +30,8 @@ class Found:
 
 
 def measure(stack: Stack) -> Section:
-    with standing_still(stack):
-        return section(in_a_fresh_process(_count, stack))
+    stand_still(stack)
+    return section(in_a_fresh_process(_count, stack))
 
 
 def _count(stack: Stack) -> Found:
