@@ -10,11 +10,15 @@ import pytest
 from msgspec.structs import replace
 
 from hookwatch import times
+from hookwatch.notifying import attempts as on_record
 from hookwatch.notifying import endpoints
+from hookwatch.notifying.attempts import Attempted
+from hookwatch.notifying.retry import Delivered, Responded
 from hookwatch.notifying.signing import SealKeys
 from tests.in_process.aws import SEAL_KEY, Aws
 from tests.in_process.deliveries import HEADERS, attempts, deliver, owed, received, record, register, register_receiver
 from tests.local_cloud.receiver import Receiver
+from tests.performance.ledger import item_size
 
 
 @pytest.fixture(autouse=True)
@@ -216,3 +220,13 @@ def test_no_secret_is_in_a_log_line(aws: Aws, receiver: Receiver, capsys: pytest
     for secret in (receiver.secret, HEADERS["X-Api-Token"], SEAL_KEY):
         assert secret is not None
         assert secret not in written
+
+
+def test_a_page_of_html_is_kept_and_the_record_is_still_one_kilobyte(aws: Aws, receiver: Receiver) -> None:
+    delivery = owed(register_receiver(aws, receiver))
+    page = b"<html><head><title>OK</title></head><body>" + b'<p class="note">Thank you</p>' * 40
+    taken = Attempted(1, Responded(200, body=page[:1024]), Delivered(), times.now(), timedelta())
+    assert on_record.record(delivery, taken, 30)
+    [item] = [each for each in aws.items("OperationalAttempt") if each["event_id"]["S"] == delivery.event_id]
+    assert item_size(item) <= 1024
+    assert [attempt.response for attempt in on_record.of_event(delivery.event_id)] == [page[:1024]]

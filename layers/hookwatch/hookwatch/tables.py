@@ -174,6 +174,7 @@ class OperationalAttempt(Model):
     next_attempt_at = UnicodeAttribute(null=True)
     response_status_code = NumberAttribute(null=True)
     response = BinaryAttribute(legacy_encoding=False, null=True)  # any bytes: a NUL is data
+    packed_response = BinaryAttribute(legacy_encoding=False, null=True)  # in its place, zlib of it
     duration_ms = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)

@@ -1,6 +1,7 @@
 """OperationalAttempt: the record of every attempt, and with it the truth about every delivery."""
 
 import math
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -127,7 +128,11 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
     match attempted.outcome:
         case Responded(status_code, body=body):
             item.response_status_code = status_code
-            item.response = body
+            packed = zlib.compress(body)
+            if len(packed) < len(body):
+                item.packed_response = packed  # a page of HTML would make the item, and its index's, two kilobytes
+            else:
+                item.response = body
         case Failed(error):
             item.error = error
         case Blocked():
@@ -164,7 +169,7 @@ def from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
         attempted_at=item.attempted_at,
         next_attempt_at=item.next_attempt_at,
         response_status_code=_integer(item.response_status_code),
-        response=item.response,
+        response=zlib.decompress(item.packed_response) if item.packed_response else item.response,
         duration_ms=_integer(item.duration_ms),
         error=item.error,
         reason=item.reason,
