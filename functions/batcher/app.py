@@ -30,8 +30,8 @@ class WakeUp(msgspec.Struct, frozen=True):
 def queue(record: SQSRecord) -> None:
     batch_id = msgspec.json.decode(record.body, type=WakeUp).batch_id
     try:
-        batch = batches.seal(batch_id, times.now(), settings.event_retention_days)
-        if batch.event_ids and not batch.is_queued:
+        batch = batches.seal(batch_id, times.now())
+        if batch and batch.event_ids and not batch.is_queued:
             queue_sealed(batch)
     except Exception:
         logger.exception("a batch could not be queued", batch_id=batch_id)

@@ -110,7 +110,9 @@ def test_an_event_that_was_put_down_for_a_batch_that_was_sealed_without_it_is_in
         emit(aws, events)
     [(batch_id, _)] = woken_up(aws)
     wake(aws, batch_id)
-    assert batches.find(batch_id).event_ids == frozenset()
+    sealed = batches.find(batch_id)
+    assert sealed
+    assert sealed.event_ids == frozenset()
     emit(aws, events)
     wake_all(aws)
     assert_each_is_told_once(aws, events)

@@ -228,25 +228,24 @@ def test_emitters_that_fill_a_batch_in_turn_neither_lose_nor_repeat_an_event() -
         some = members[begin : begin + 8]
         one.put(name, shop, TEN, some[:5])
         other.put(name, shop, TEN, some[3:])  # two of them again
-    sealed = [batches.seal(batch_id, times.now(), 30) for batch_id in dict.fromkeys(woken)]
+    sealed = [batch for name in dict.fromkeys(woken) if (batch := batches.seal(name, times.now()))]
     assert max(len(batch.event_ids) for batch in sealed) <= 10
     found = Counter(event_id for batch in sealed for event_id in batch.event_ids)
     assert found == Counter(member.event_id for member in members)
 
 
-def test_a_batch_that_was_sealed_before_anything_was_put_into_it_takes_nothing() -> None:
-    woken: list[str] = []
-
-    def seal_at_once(batch_id: str, _: timedelta) -> None:
-        """As if its time were over in the moment that it begins."""
-        if not woken:
-            batches.seal(batch_id, times.now(), 30)
-        woken.append(batch_id)
-
-    member = Member(f"evt_{uuid.uuid4().hex}", 100)
-    Batches(seal_at_once, 30).put(unique("oep"), unique("shop"), TEN, [member])
-    found = [batches.find(batch_id).event_ids for batch_id in woken]
-    assert found == [frozenset(), frozenset({member.event_id})]
+def test_where_a_batch_is_gone_nothing_is_put_into_it(aws: Aws, receiver: Receiver) -> None:
+    """Its time is over, or its application was deleted; what names it as the one to be filled is there still."""
+    shop = unique("shop")
+    register_receiver(aws, receiver, application_id=shop, batch=TEN)
+    emit(aws, happen(shop))
+    [(gone, _)] = woken_up(aws)
+    tables.OperationalBatch(gone, "events").delete()
+    events = happen(shop)
+    emit(aws, events)
+    [_, (batch_id, _)] = woken_up(aws)
+    wake(aws, gone, batch_id)
+    assert [ids_in(delivery) for delivery in deliveries(aws)] == [[events[0].event_id]]
 
 
 @pytest.mark.parametrize(
@@ -255,4 +254,4 @@ def test_a_batch_that_was_sealed_before_anything_was_put_into_it_takes_nothing()
 )
 def test_a_batch_takes_what_it_has_room_for(sizes: tuple[int, ...], room: int) -> None:
     members = [Member(f"evt_{n:032x}", size) for n, size in enumerate(sizes)]
-    assert len(Batch("bat_1").takes(members, 3)) == room
+    assert len(Batch("bat_1", "oep_1", "shop").takes(members, 3)) == room

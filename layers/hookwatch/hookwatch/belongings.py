@@ -64,7 +64,7 @@ def attempts_of_event(event_id: str, after: str = "") -> Iterator[tables.Operati
 
 def attempts_with_event(event_id: str, after: str = "") -> Iterator[tables.OperationalAttempt]:
     """By `attempt_key`: those of the event alone, and those of batches that have it."""
-    in_batches = (attempts_of_event(batch.batch_id, after) for _, batch in batches.of_event(event_id))
+    in_batches = (attempts_of_event(batch.batch_id, after) for batch in batches.of_event(event_id))
     found = chain(attempts_of_event(event_id, after), *in_batches)
     return iter(sorted(found, key=lambda item: item.attempt_key))
 

@@ -146,7 +146,7 @@ def of_event(event_id: str) -> list[OperationalAttempt]:
     now = times.now().timestamp()
     found = chain(
         tables.OperationalAttempt.query(event_id),
-        *(tables.OperationalAttempt.query(batch.batch_id) for _, batch in batches.of_event(event_id)),
+        *(tables.OperationalAttempt.query(batch.batch_id) for batch in batches.of_event(event_id)),
     )
     kept = (from_item(item) for item in found if item.expires_at > now)
     return sorted(kept, key=lambda attempt: attempt.listed_at, reverse=True)
@@ -158,7 +158,7 @@ def attempted_for(event_id: str) -> set[str]:
     keys = tables.OperationalAttempt.query(event_id, attributes_to_get=["attempt_key"], consistent_read=True)
     parts = (item.attempt_key.split("#") for item in keys)
     alone = {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
-    return alone | {operational_endpoint_id for operational_endpoint_id, _ in batches.of_event(event_id)}
+    return alone | {batch.operational_endpoint_id for batch in batches.of_event(event_id)}
 
 
 def _key(delivery: Delivery) -> str:

@@ -43,11 +43,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One that nothing was put into yet is not stored."""
+    """`application_id` is that of the events."""
 
     batch_id: str
-    operational_endpoint_id: str = ""
-    application_id: str = ""
+    operational_endpoint_id: str
+    application_id: str
     event_ids: frozenset[str] = frozenset()
     size: int = 0
     sealed_at: datetime | None = None
@@ -85,9 +85,7 @@ class Batches:
             taken = batch.takes(members, batching.max_events)
             if not taken:
                 self._close(batch)
-                continue
-            ours = self._assigned(operational_endpoint_id, batch, taken)
-            if self._joined(operational_endpoint_id, application_id, batch, ours, batching.max_events):
+            elif self._joined(batch, self._assigned(batch, taken), batching.max_events):
                 members = members[len(taken) :]
 
     def _open(self, operational_endpoint_id: str, application_id: str, batching: Batching) -> Batch:
@@ -95,66 +93,61 @@ class Batches:
         subject = subject_of(operational_endpoint_id, application_id)
         while True:
             known = _item(subject, "open")
-            if known is not None and known.batch_id:
-                batch = find(known.batch_id)
-                if batch.sealed_at is None and len(batch.event_ids) < batching.max_events:
-                    return batch
-            opened = f"{PREFIX}{uuid.uuid4().hex}"
-            self._wake(opened, batching.max_wait)
-            item = Table(subject, "open", batch_id=opened, expires_at=self._expires_at())
-            is_as_known = Table.batch_id == known.batch_id if known else Table.subject.does_not_exist()
-            if writes.put_if(is_as_known, item):
-                return Batch(opened)
+            batch = find(known.batch_id) if known and known.batch_id else None
+            if batch and batch.sealed_at is None and len(batch.event_ids) < batching.max_events:
+                return batch
+            opened = Batch(f"{PREFIX}{uuid.uuid4().hex}", operational_endpoint_id, application_id)
+            self._wake(opened.batch_id, batching.max_wait)
+            Table(
+                opened.batch_id,
+                "events",
+                operational_endpoint_id=operational_endpoint_id,
+                application_id=application_id,
+                size=0,
+                expires_at=self._expires_at(),
+            ).save()
+            item = Table(subject, "open", batch_id=opened.batch_id, expires_at=self._expires_at())
+            if writes.put_if(Table.batch_id == known.batch_id if known else Table.subject.does_not_exist(), item):
+                return opened
 
-    def _assigned(self, operational_endpoint_id: str, batch: Batch, members: Sequence[Member]) -> list[Member]:
+    def _assigned(self, batch: Batch, members: Sequence[Member]) -> list[Member]:
         """Those that are this batch's to take: not what an earlier one has."""
-        is_ours = self._threads.map(lambda member: self._assign(operational_endpoint_id, batch, member), members)
-        return [member for member, its_ours in zip(members, is_ours, strict=True) if its_ours]
+        are_its_own = self._threads.map(lambda member: self._assign(batch, member), members)
+        return [member for member, is_its_own in zip(members, are_its_own, strict=True) if is_its_own]
 
-    def _assign(self, operational_endpoint_id: str, batch: Batch, member: Member) -> bool:
-        item = Table(member.event_id, operational_endpoint_id, batch_id=batch.batch_id, expires_at=self._expires_at())
+    def _assign(self, batch: Batch, member: Member) -> bool:
+        key = member.event_id, batch.operational_endpoint_id
+        item = Table(*key, batch_id=batch.batch_id, expires_at=self._expires_at())
         while not writes.put_if(Table.subject.does_not_exist(), item):
             # An emitter was here before, and may have been killed before it put the event into that batch.
-            earlier = _batch_of(member.event_id, operational_endpoint_id)
-            if earlier is None or earlier.batch_id == batch.batch_id:
-                return True
-            if member.event_id in earlier.event_ids:
+            known = _item(*key)
+            if known is None or known.batch_id is None:
+                continue
+            earlier = find(known.batch_id)
+            if earlier and member.event_id in earlier.event_ids:
                 return False
-            if earlier.sealed_at is None:
-                seal(earlier.batch_id, times.now(), self._retention_days)
+            if known.batch_id == batch.batch_id:
+                return True
+            if earlier and earlier.sealed_at is None:
+                seal(earlier.batch_id, times.now())
                 continue  # and look what is in it for ever
-            if writes.update_if(
-                Table.batch_id == earlier.batch_id,
-                Table(member.event_id, operational_endpoint_id),
-                Table.batch_id.set(batch.batch_id),
-            ):
+            if writes.update_if(Table.batch_id == known.batch_id, Table(*key), Table.batch_id.set(batch.batch_id)):
                 return True
         return True
 
-    def _joined(
-        self,
-        operational_endpoint_id: str,
-        application_id: str,
-        batch: Batch,
-        members: Collection[Member],
-        max_events: int,
-    ) -> bool:
+    def _joined(self, batch: Batch, members: Collection[Member], max_events: int) -> bool:
         """Whether the batch has them now. Not where it was sealed, or others filled it, meanwhile."""
         if not members:
             return True
-        added = sum(member.size for member in members)
-        has_room = number_of(Table.event_ids) <= max_events - len(members)
-        has_space = Table.size <= max(SIZE_AT_MOST - added, 0)
+        size = sum(member.size for member in members)
+        has_room = Table.event_ids.does_not_exist() | (number_of(Table.event_ids) <= max_events - len(members))
+        has_space = Table.size <= max(SIZE_AT_MOST - size, 0)
         item = Table(batch.batch_id, "events")
-        is_open = Table.sealed_at.does_not_exist() & (Table.event_ids.does_not_exist() | (has_room & has_space))
         if not writes.update_if(
-            is_open,
+            Table.subject.exists() & Table.sealed_at.does_not_exist() & has_room & has_space,
             item,
             Table.event_ids.add({_packed(member.event_id) for member in members}),
-            Table.size.add(added),
-            Table.operational_endpoint_id.set(operational_endpoint_id),
-            Table.application_id.set(application_id),
-            Table.expires_at.set(self._expires_at()),
+            Table.size.add(size),
         ):
             return False
         if len(item.event_ids or ()) >= max_events:
@@ -162,7 +155,7 @@ class Batches:
         return True
 
     def _close(self, batch: Batch) -> None:
-        seal(batch.batch_id, times.now(), self._retention_days)
+        seal(batch.batch_id, times.now())
         self._wake(batch.batch_id, timedelta())
 
     def _expires_at(self) -> int:
@@ -174,12 +167,11 @@ def subject_of(operational_endpoint_id: str, application_id: str) -> str:
     return msgspec.json.encode([operational_endpoint_id, application_id]).decode()
 
 
-def seal(batch_id: str, now: datetime, retention_days: int) -> Batch:
-    """The batch as it is from now on, or was before. One without events is sealed too: nothing is put into it then."""
+def seal(batch_id: str, now: datetime) -> Batch | None:
+    """The batch as it is from now on, or was before. None where there is none: nothing is put into it then."""
     item = Table(batch_id, "events")
-    expires = Table.expires_at.set(tables.expiry(now, retention_days))
-    is_open = Table.sealed_at.does_not_exist()
-    if writes.update_if(is_open, item, Table.sealed_at.set(times.to_text(now)), expires):
+    is_open = Table.subject.exists() & Table.sealed_at.does_not_exist()
+    if writes.update_if(is_open, item, Table.sealed_at.set(times.to_text(now))):
         return _from_item(item)
     return find(batch_id)
 
@@ -189,23 +181,18 @@ def note_queued(batch_id: str, now: datetime) -> None:
     Table(batch_id, "events").update(actions=[Table.queued_at.set(times.to_text(now))])
 
 
-def find(batch_id: str) -> Batch:
+def find(batch_id: str) -> Batch | None:
     """As it is now."""
     item = _item(batch_id, "events")
-    return _from_item(item) if item else Batch(batch_id)
+    return _from_item(item) if item else None
 
 
-def of_event(event_id: str) -> Iterator[tuple[str, Batch]]:
-    """The batches that have the event, by operational endpoint id."""
+def of_event(event_id: str) -> Iterator[Batch]:
+    """The batches that have the event: one for each operational endpoint at most."""
     for item in Table.query(event_id, consistent_read=True):
-        batch = find(item.batch_id or "")
-        if event_id in batch.event_ids:
-            yield item.item, batch
-
-
-def _batch_of(event_id: str, operational_endpoint_id: str) -> Batch | None:
-    item = _item(event_id, operational_endpoint_id)
-    return find(item.batch_id) if item and item.batch_id else None
+        batch = find(item.batch_id) if item.batch_id else None
+        if batch and event_id in batch.event_ids:
+            yield batch
 
 
 def _item(subject: str, item: str) -> tables.OperationalBatch | None:
