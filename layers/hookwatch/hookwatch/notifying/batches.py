@@ -97,7 +97,6 @@ class Batches:
             if batch and batch.sealed_at is None and len(batch.event_ids) < batching.max_events:
                 return batch
             opened = Batch(f"{PREFIX}{uuid.uuid4().hex}", operational_endpoint_id, application_id)
-            self._wake(opened.batch_id, batching.max_wait)
             Table(
                 opened.batch_id,
                 "events",
@@ -106,6 +105,7 @@ class Batches:
                 size=0,
                 expires_at=self._expires_at(),
             ).save()
+            self._wake(opened.batch_id, batching.max_wait)
             item = Table(subject, "open", batch_id=opened.batch_id, expires_at=self._expires_at())
             if writes.put_if(Table.batch_id == known.batch_id if known else Table.subject.does_not_exist(), item):
                 return opened
