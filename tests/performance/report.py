@@ -20,9 +20,12 @@ _BESIDE = ("ministack", "boto3", "pynamodb", "requests", "aws-lambda-powertools"
 class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    is_text: bool = False
 
     def lines(self) -> list[str]:
-        """In Markdown, its columns aligned: the first to the left, the others to the right."""
+        """In Markdown, its columns aligned: the first to the left, the others to the right, but for text."""
+        if self.is_text:
+            return [f"| {' | '.join(row)} |" for row in (self.columns, ["---"] * len(self.columns), *self.rows)]
         widths = [max(len(row[n]) for row in (self.columns, *self.rows)) for n in range(len(self.columns))]
 
         def line(row: Sequence[str]) -> str:
