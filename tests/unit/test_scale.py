@@ -9,7 +9,7 @@ from tests.performance.scale import limits, page
 from tests.performance.scale.costs import COSTS, Costs
 from tests.performance.scale.limits import Stack
 from tests.performance.scale.load import HOUR, Load, Whole, arrivals
-from tests.performance.scale.model import Table, run, run_retries
+from tests.performance.scale.model import OnDemandTable, run, run_retries
 from tests.performance.scale.plots import chart
 from tests.performance.scale.pressure import Asked
 from tests.performance.scale.queues import Lags, percentile
@@ -102,7 +102,7 @@ def test_fractions_add_up_and_are_never_taken_back() -> None:
 
 
 def test_a_table_grows_to_twice_its_peak_and_not_beyond_its_quota() -> None:
-    table, half_an_hour = Table("MonitoredEndpoint", limits.TABLE_COLD.value), limits.TABLE_DOUBLES.value * 60
+    table, half_an_hour = OnDemandTable("MonitoredEndpoint", limits.TABLE_COLD.value), limits.TABLE_DOUBLES.value * 60
     units = []
     for now in range(5 * half_an_hour):
         table.use(table.left)

@@ -19,8 +19,8 @@ from tests.performance.scale.queues import Cohort, Line
 from tests.performance.scale.workers import Trace, Workers
 
 
-class Table:
-    """An on-demand table, or one that was warmed: write units of a second, and how they grow.
+class OnDemandTable:
+    """Write units of a second, and how they grow.
 
     AWS says that a table grows to twice its peak within 30 minutes. Here it does so at their end, the latest.
     """
@@ -51,7 +51,7 @@ class Observing:
         self._load, self._costs, self._trace = load, costs, trace
         self._workers = Workers(stack.observer_concurrency)
         self._endpoints, self._stats, self._applications, self.events = self._tables = tuple(
-            Table(name, stack.warm_units)
+            OnDemandTable(name, stack.warm_units)
             for name in ("MonitoredEndpoint", "MessageStats", "Application", "OperationalEvent")
         )
         self._line = Line()
@@ -71,8 +71,6 @@ class Observing:
 
     def second(self, now: int, come: Arrivals) -> list[Cohort]:
         """The events that are stored in it."""
-        if now and now % HOUR == 0:
-            self._hour, self._unturned, self._unnoted = now, self._load.monitored, float(self._pairs)
         self._line.put(Cohort(come.messages, now, now, telling=come.telling, loud=come.loud, quiet=come.quiet))
         self._trace.flow["messages in"] += come.messages
         self._trace.flow["events due"] += come.loud + come.quiet
@@ -80,6 +78,7 @@ class Observing:
         seconds = float(self._workers.free(now, waits=self._line.waiting > 0))
         stored: list[Cohort] = []
         while first := self._line.first:
+            self._begin(first.signal // HOUR)
             each = self._each(first)
             can, limit = self._can(each, seconds)
             is_last = can < first.count
@@ -98,12 +97,15 @@ class Observing:
             table.turn(now)
         return stored
 
+    def _begin(self, hour: int) -> None:
+        """The first message of an hour is counted, perhaps long after that hour."""
+        if hour > self._hour:
+            self._hour, self._unturned, self._unnoted = hour, self._load.monitored, float(self._pairs)
+
     def _each(self, messages: Cohort) -> dict[str, float]:
         """What one of the messages takes, on average."""
-        costs, is_of_hour = self._costs, messages.signal >= self._hour
-        telling = messages.telling / messages.count
-        turning = min(1.0, self._unturned / messages.count) if is_of_hour else 0.0
-        noting = self._unnoted / self._pairs if is_of_hour else 0.0
+        costs, telling = self._costs, messages.telling / messages.count
+        turning, noting = min(1.0, self._unturned / messages.count), self._unnoted / self._pairs
         return {
             "turning": turning,
             "noting": noting,
@@ -128,15 +130,14 @@ class Observing:
         self._unturned -= round(counted.count * each["turning"])
         self._unnoted = max(0.0, self._unnoted - counted.count * each["noting"])
         self._trace.flow["messages counted"] += counted.count
-        self._trace.flow["events stored"] += counted.loud + counted.quiet
         self._trace.to_event.note(now, now - counted.signal, counted.count)
 
 
 class Emitting:
-    """The stream → DELIVERIES, RETRIES. A shard for each thousand write units that the table has ever had."""
+    """The stream → DELIVERIES, RETRIES. It has a shard for each partition of its table."""
 
     def __init__(
-        self, load: Load, stack: Stack, costs: Costs, trace: Trace, events: Table, hang: Callable[[int], bool]
+        self, load: Load, stack: Stack, costs: Costs, trace: Trace, events: OnDemandTable, hang: Callable[[int], bool]
     ) -> None:
         self._load, self._stack, self._costs, self._trace, self._events = load, stack, costs, trace, events
         self._line = Line()

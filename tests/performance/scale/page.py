@@ -10,9 +10,9 @@ from tests.performance.scale import limits, runs
 from tests.performance.scale.charts import charts
 from tests.performance.scale.costs import COSTS, Costs
 from tests.performance.scale.limits import Stack
-from tests.performance.scale.load import HOUR
+from tests.performance.scale.load import HOUR, Load
 from tests.performance.scale.model import run
-from tests.performance.scale.pressure import PRESSURES, WARM, Asked
+from tests.performance.scale.pressure import PRESSURES, Asked
 from tests.performance.scale.queues import Lags
 from tests.performance.scale.runs import A_TENTH, LOADS, ONE_TENANT, WORST, Run, lag
 from tests.performance.scale.workers import Trace
@@ -20,15 +20,15 @@ from tests.performance.scale.workers import Trace
 PAGE = ROOT / "docs" / "scale.md"
 CHARTS = ROOT / "docs" / "scale"
 _LIMITS = {
-    "MonitoredEndpoint": ("the 4,000 write units of a new table (`MonitoredEndpoint`)", WARM),
-    "MessageStats": ("`MessageStats`' write units, when the hour turns", WARM),
-    "Application": ("`Application`'s write units, when the hour turns", WARM),
-    "OperationalEvent": ("`OperationalEvent`'s write units", WARM),
-    "ObserverConcurrency": ("`ObserverConcurrency`", "`ObserverConcurrency`"),
-    "ParallelizationFactor": ("one emitter for each shard", "`ParallelizationFactor`"),
-    "DeliveryConcurrency": ("`DeliveryConcurrency`", "`DeliveryConcurrency`"),
-    "RetryConcurrency": ("`RetryConcurrency`", "`RetryConcurrency`"),
-    "messages in flight": ("RETRIES' messages in flight", "SQS's quota"),
+    "MonitoredEndpoint": "`MonitoredEndpoint`'s write units, of a new table",
+    "MessageStats": "`MessageStats`' write units, when the hour turns",
+    "Application": "`Application`'s write units, when the hour turns",
+    "OperationalEvent": "`OperationalEvent`'s write units",
+    "ObserverConcurrency": "`ObserverConcurrency`",
+    "ParallelizationFactor": "one emitter for each shard",
+    "DeliveryConcurrency": "`DeliveryConcurrency`",
+    "RetryConcurrency": "`RetryConcurrency`",
+    "messages in flight": "RETRIES' messages in flight",
 }
 
 
@@ -72,7 +72,7 @@ def _answer(deployed: Mapping[tuple[int, str], Run], lifted: Mapping[int, Mappin
         worst = deployed[rate, WORST]
         hit = worst.limits_hit()
         steps = list(lifted[rate].items())
-        first = f"{_LIMITS[hit[0][0]][0]}, {_clock(hit[0][1])} after the start" if hit else f"none; {_nearest(worst)}"
+        first = f"{_LIMITS[hit[0][0]]}, {_when(worst.load, hit[0][1])}" if hit else f"none; {_nearest(worst)}"
         rows.append(
             (
                 f"{rate:,}/s",
@@ -87,7 +87,7 @@ def _answer(deployed: Mapping[tuple[int, str], Run], lifted: Mapping[int, Mappin
 
 def _nearest(run: Run) -> str:
     fullest = max(PRESSURES, key=lambda each: each.share(run.load, run.stack))
-    return f"nearest is: {fullest.limit}, {_percent(fullest.share(run.load, run.stack))} full"
+    return f"the nearest is {fullest.limit}: {_percent(fullest.share(run.load, run.stack))} full"
 
 
 def _lags(trace: Trace) -> str:
@@ -131,9 +131,12 @@ def _hits(deployed: Mapping[tuple[int, str], Run], lifted: Mapping[int, Mapping[
     rows = []
     for rate in filter(lifted.get, LOADS):
         for name, each in {"as deployed": deployed[rate, WORST], **lifted[rate]}.items():
-            hit = [f"{_LIMITS[limit][0]} ({_clock(since)}, {_span(held)})" for limit, since, held in each.limits_hit()]
+            hit = [
+                f"{_LIMITS[limit]}: {_when(each.load, since)}, for {_span(held)}"
+                for limit, since, held in each.limits_hit()
+            ]
             rows.append((f"{rate:,}/s", name, "<br>".join(hit) or "none", _lags(each.trace), _calm(each)))
-    columns = ("reported", "limits", "hit (first, held for)", "lag, p99 and worst", "calm after")
+    columns = ("reported", "limits", "hit, for how long in all", "lag, p99 and worst", "calm after")
     return Table(columns, rows, is_text=True)
 
 
@@ -258,8 +261,10 @@ def _span(seconds: float | None) -> str:
     return f"{seconds / HOUR:.1f} h"
 
 
-def _clock(second: int) -> str:
-    return f"{second // HOUR}:{second % HOUR // 60:02}:{second % 60:02}"
+def _when(load: Load, second: int) -> str:
+    if second < load.begins:
+        return f"{_span(second)} after the start"
+    return f"{_span(second - load.begins)} into the outage"
 
 
 def _percent(share: float) -> str:
