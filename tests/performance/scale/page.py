@@ -41,8 +41,9 @@ def write() -> Section:
     PAGE.write_text(_page(answer, deployed, lifted))
     return Section(
         "Scale, on paper",
-        "Computed from AWS's published limits by a model of the deployed system, not measured: [scale.md](scale.md).",
+        "By a model of the deployed system, from AWS's published limits: [scale.md](scale.md). Nothing ran on AWS.",
         [answer],
+        done="Computed",
     )
 
 
