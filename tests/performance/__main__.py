@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from tests.local_cloud.cloud import ROOT, Stack, down, up
 from tests.performance import answers, event_cost, growth, healthy_attempts, isolation
 from tests.performance.report import Section, put
+from tests.performance.scale import page
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
@@ -16,7 +17,7 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "healthy_attempts": healthy_attempts.measure,
     "growth": growth.measure,
 }
-IN_PROCESS: Mapping[str, Callable[[], Section]] = {}
+IN_PROCESS: Mapping[str, Callable[[], Section]] = {"scale": page.write}
 
 
 def main(names: list[str]) -> int:
