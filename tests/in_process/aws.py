@@ -66,10 +66,7 @@ class Context:
 
 class Aws:
     def __enter__(self) -> Self:
-        self._server = ThreadedMotoServer(port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+        self._serve()
         resources: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
         self.queue_urls: dict[str, str] = {}
         self._make_tables(resources)
@@ -78,8 +75,17 @@ class Aws:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.stop()
+        self._stop()
         os.environ.pop("AWS_ENDPOINT_URL")
+
+    def _serve(self) -> None:
+        self._server = ThreadedMotoServer(port=0, verbose=False)
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+
+    def _stop(self) -> None:
+        self._server.stop()
 
     def client(self, service: Any) -> Any:
         return boto3.client(service)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, healthy_attempts, isolation
+from tests.performance import answers, cold_starts, healthy_attempts, isolation
 from tests.performance.report import Section, put
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
@@ -13,7 +13,9 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "answers": lambda stack: answers.section(answers.measure(stack)),
     "healthy_attempts": healthy_attempts.measure,
 }
-IN_PROCESS: Mapping[str, Callable[[], Section]] = {}
+IN_PROCESS: Mapping[str, Callable[[], Section]] = {
+    "cold_starts": lambda: cold_starts.section(cold_starts.measure()),
+}
 
 
 def main(names: list[str]) -> int:
