@@ -1,4 +1,4 @@
-"""What sam built, as Lambda would run it: a handler in a fresh interpreter, with nothing else of this machine to import."""
+"""What sam built, as Lambda would run it: a handler in a fresh interpreter, with nothing else to import."""
 
 import os
 import subprocess

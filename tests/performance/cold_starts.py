@@ -45,7 +45,7 @@ def section(found: Found) -> Section:
         ratios = sorted(start[0] / floor[0] for start, floor in zip(starts, found[FLOOR], strict=True))
         took = (f"{1000 * statistics.median(each):.0f}" for each in zip(*starts, strict=True))
         at_most = "" if name == FLOOR else f"{AT_MOST.get(name, OF_A_HOP):.1f}"
-        ratio = (f"{statistics.median(ratios):.2f}", f"{ratios[0]:.2f}–{ratios[-1]:.2f}")
+        ratio = (f"{statistics.median(ratios):.2f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}")
         rows.append((name, *took, *ratio, at_most))
     return Section(
         "Cold starts",

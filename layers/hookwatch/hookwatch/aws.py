@@ -4,8 +4,12 @@
 """
 
 import os
+from functools import cache
+from threading import Lock
+from typing import Any
 
 from botocore.config import Config
+from botocore.session import Session
 
 ATTEMPTS = int(os.environ.get("AWS_MAX_ATTEMPTS", "3"))
 CONNECT_TIMEOUT, READ_TIMEOUT = 3, 5  # seconds
@@ -15,3 +19,22 @@ CONFIG = Config(
     read_timeout=READ_TIMEOUT,
     retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
 )
+_making = Lock()
+
+
+class _Session(Session):
+    """Makes clients for any thread, one at a time (botocore's own is for one thread)."""
+
+    def create_client(self, *args: Any, **kwargs: Any) -> Any:
+        with _making:
+            return super().create_client(*args, **kwargs)
+
+
+@cache
+def session() -> Session:
+    """One for all clients: the first of a session reads what botocore knows of AWS, ten times as long as all else."""
+    return _Session()
+
+
+def client(service: str, config: Config = CONFIG) -> Any:
+    return session().create_client(service, config=config)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pynamodb.connection.base
 from pynamodb.attributes import (
     BinaryAttribute,
     BooleanAttribute,
@@ -24,6 +25,9 @@ TIMEOUTS: dict[str, Any] = {
     "read_timeout_seconds": aws.READ_TIMEOUT,
     "max_retry_attempts": aws.ATTEMPTS - 1,
 }
+
+# PynamoDB (6.1) makes a session for each table and thread, and each would read all that botocore knows of AWS.
+pynamodb.connection.base.get_session = aws.session  # type: ignore[attr-defined]
 
 
 class _Table:
@@ -356,6 +360,6 @@ def connection_of(model: type[Model]) -> Connection:
 
 
 def connect(*models: type[Model]) -> None:
-    """Makes the models' clients now: making one takes a tenth of a second, and threads would each make their own."""
+    """Makes the models' clients now: a function starts on more of a processor than it is then given to work on."""
     for model in models:
         connection_of(model).client  # noqa: B018  # the property makes it

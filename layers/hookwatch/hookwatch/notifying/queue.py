@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import msgspec
 from msgspec.structs import replace
 
@@ -162,7 +161,7 @@ class Outbox:
         self._deliveries_url = deliveries_url
         self._retries_url = retries_url
         self._failures_url = failures_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._sqs: SQSClient = aws.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="outbox")
 
     def put(self, first: Iterable[Delivery], later: Iterable[Delivery]) -> None:
@@ -258,7 +257,7 @@ class Messages:
     def __init__(self, retries_url: str, dead_letters_url: str) -> None:
         self._retries_url = retries_url
         self._dead_letters_url = dead_letters_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._sqs: SQSClient = aws.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCH_MESSAGES, thread_name_prefix="delivery")
 
     def take(self, event: dict[str, Any], seal_keys: Callable[..., SealKeys]) -> tuple[list[Message], int]:
