@@ -117,7 +117,7 @@ class Aws:
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": current, "previous": previous}))
         yield
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
-        secrets_manager.provider.cache_clear()
+        secrets_manager.forget()
 
     def sample(self, name: str) -> dict[str, Any]:
         """`events/<name>.json`."""

@@ -1,5 +1,6 @@
 """Starts, fills and stops a local cloud. Everything it knows of itself is in `<state>/stack.json`."""
 
+import compileall
 import contextlib
 import fcntl
 import json
@@ -16,6 +17,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from typing import Any
 
 import boto3
@@ -162,6 +164,11 @@ def _build_what_changed(progress: Progress) -> None:
         return
     progress("building the application with sam build")
     _sam("build", _NO_CLOUD, "--parameter-overrides", *_build_parameters())
+    # As `make deploy` does, and for its reasons.
+    if not compileall.compile_dir(
+        ROOT / ".aws-sam" / "build", quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
+    ):
+        raise CloudError("What sam built could not be compiled.")
     built.write_text(_runtime())
 
 

@@ -27,7 +27,7 @@ TIMEOUTS: dict[str, Any] = {
 }
 
 # PynamoDB (6.1) makes a session for each table and thread, and each would read all that botocore knows of AWS.
-pynamodb.connection.base.get_session = aws.session  # type: ignore[attr-defined]
+pynamodb.connection.base.get_session = aws.session  # type: ignore[assignment, attr-defined]
 
 
 class _Table:
