@@ -81,8 +81,11 @@ class Aws:
     def _serve(self) -> None:
         self._server = ThreadedMotoServer(port=0, verbose=False)
         self._server.start()
-        host, port = self._server.get_host_and_port()
-        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+        self.use(self._server.get_host_and_port()[1])
+
+    @staticmethod
+    def use(port: int) -> None:
+        os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
 
     def _stop(self) -> None:
         self._server.stop()

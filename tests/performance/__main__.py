@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, cold_starts, healthy_attempts, isolation
+from tests.performance import answers, cold_starts, healthy_attempts, isolation, processor
 from tests.performance.report import Section, put
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
@@ -15,6 +15,7 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
 }
 IN_PROCESS: Mapping[str, Callable[[], Section]] = {
     "cold_starts": lambda: cold_starts.section(cold_starts.measure()),
+    "processor": lambda: processor.section(processor.measure()),
 }
 
 
