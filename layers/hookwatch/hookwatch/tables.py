@@ -19,7 +19,7 @@ from pynamodb.models import Model
 from hookwatch import aws
 from hookwatch.settings import environment
 
-# As `aws.CONFIG`, in PynamoDB's words.
+# As `aws.session`, in PynamoDB's words.
 TIMEOUTS: dict[str, Any] = {
     "connect_timeout_seconds": aws.CONNECT_TIMEOUT,
     "read_timeout_seconds": aws.READ_TIMEOUT,

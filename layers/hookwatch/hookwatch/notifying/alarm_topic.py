@@ -16,7 +16,7 @@ from hookwatch.notifying.queue import Delivery
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-# Shorter than `aws.CONFIG`: an attempt of 10 s has come before, in a function of 30.
+# Shorter than `aws.session`: an attempt of 10 s has come before, in a function of 30.
 _CONFIG = Config(
     connect_timeout=2,
     read_timeout=3,
