@@ -61,7 +61,7 @@ def measure() -> Found:
         items = {
             "delivery": _profile(
                 _deliver_one_by_one(aws, names),
-                *("queue.take", "attempts.last", "attempts.record", "sender.post", "app.find_endpoint"),
+                *("queue.take", "app.look", "attempts.record", "sender.post", "app.find_endpoint"),
                 *("signing.headers", "app.tell", "logger.info"),
             ),
             "emitter": _profile(
@@ -210,6 +210,7 @@ def _deliver_one_by_one(aws: AwsApart, names: Sequence[str]) -> Callable[[], Non
     def deliver() -> None:
         for _ in range(A_ROUND // BATCH):
             batch, _ = delivery.messages.take({"Records": _records(names)}, delivery.seal_keys)
+            delivery.look(batch)
             for message in batch:
                 delivery.deliver(message)
         delivery.metrics.flush_metrics()  # the invocation's, which is not one here

@@ -217,13 +217,14 @@ def _seconds(delay: timedelta, longest: timedelta) -> int:
 
 
 class Message:
-    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged."""
+    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged. `is_untried` says
+    that nothing of it was on record when the function looked at the batch."""
 
     def __init__(self, record: dict[str, Any], delivery: Delivery, sqs: "SQSClient", retries_url: str) -> None:
         self.delivery = delivery
         self.message_id: str = record["messageId"]
         self.sent_at = datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) / 1000, UTC)
-        self.stays = False
+        self.stays = self.is_untried = False
         self._receipt_handle: str = record["receiptHandle"]
         self.is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
