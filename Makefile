@@ -57,7 +57,7 @@ faults: .venv/ready ## Every call of AWS fails in every way, on a local cloud of
 sam-local: .venv/ready ## The functions in containers, by sam local, where a container engine answers: [CLOUD=.local], else its own cloud
 	@$(BIN)/python -m tests.sam_local $(if $(CLOUD),"$(CLOUD)")
 
-bench: .venv/ready ## Costs, latencies, cold starts and more, into docs/benchmarks.md: [ONLY="isolation answers"]
+bench: .venv/ready ## Costs, latencies, cold starts and more, into docs/benchmarks.md and docs/scale.md: [ONLY="isolation scale"]
 	@$(BIN)/python -m tests.performance $(ONLY)
 
 up: .venv/ready ## Starts the local cloud with the application deployed, and leaves it running

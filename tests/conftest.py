@@ -20,6 +20,7 @@ os.environ |= {
     "OPERATIONAL_EVENT_TABLE": "OperationalEvent",
     "OPERATIONAL_ENDPOINT_TABLE": "OperationalEndpoint",
     "OPERATIONAL_ATTEMPT_TABLE": "OperationalAttempt",
+    "OPERATIONAL_BATCH_TABLE": "OperationalBatch",
     "OPERATIONAL_EVENT_TYPE_TABLE": "OperationalEventType",
     "APPLICATION_TABLE": "Application",
     "MESSAGE_STATS_TABLE": "MessageStats",

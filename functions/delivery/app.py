@@ -68,7 +68,7 @@ def deliver(message: Message) -> None:
             conclude(message, Attempted(number, None, GiveUp("expired"), now, timedelta()), None)
         case Post(number):
             endpoint = find_endpoint(delivery)
-            if (message.is_retry or endpoint is None) and is_erased(delivery):
+            if (message.is_retry or endpoint is None or delivery.is_batch) and is_erased(delivery):
                 return
             match turn(message, endpoint):
                 case Wait(delay, is_placed):
@@ -174,7 +174,7 @@ def tell(delivery: Delivery, attempted: Attempted) -> None:
     count("HeartbeatsFailed" if is_missed else _VERDICTS[attempted.status])
     if isinstance(attempted.outcome, Blocked):
         count("AttemptsBlocked")
-    if attempted.number == 1 and attempted.outcome:
+    if attempted.number == 1 and attempted.outcome and not delivery.is_batch:  # which was asked to wait
         lag = attempted.attempted_at - delivery.tells_of()[1]
         count("DeliveryLag", lag / timedelta(milliseconds=1), MetricUnit.Milliseconds)
 

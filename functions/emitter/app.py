@@ -1,6 +1,6 @@
 """OperationalEvent stream → DELIVERIES, RETRIES."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -35,7 +35,9 @@ def tell(owed: dict[str, list[Owed] | None]) -> None:
     if muted:
         logger.info("muted", event_ids=muted)
     count("EventsMuted", len(muted))
-    count("DeliveriesQueued", sum(len(of_one or ()) for of_one in owed.values()))
+    waiting = Counter(each.waits_for_others for of_one in owed.values() for each in of_one or ())
+    count("DeliveriesQueued", waiting[False])
+    count("EventsBatched", waiting[True])
 
 
 @logger.inject_lambda_context

@@ -20,6 +20,7 @@ from tests.local_cloud.receiver import Receiver
 from tests.local_cloud.world import REQUESTS, SECRET, World, ask, delete, text, unique, within
 
 HEALTHY, FAILURES = 12, 12
+BATCH = {"max_events": 4, "max_wait_seconds": 2}
 GONE = 5  # of each of them the alarm topic is told once, however that ends
 _WITHIN = 120  # seconds
 TOLD = Counter({
@@ -39,11 +40,12 @@ class Story:
         self.api, self.shop, self.begins = PatientApi(stack), unique("shop"), datetime.now(UTC)
         self.good = Receiver(lambda body, attempt: 503 if (body["type"], attempt) == ("endpoint.failing", 1) else 200)
         self.gone = Receiver(lambda _body, _attempt: 410)
-        self.limited, self.new = Receiver(), Receiver()
+        self.limited, self.new, self.batched = Receiver(), Receiver(), Receiver()
 
     def play(self) -> None:
-        with self.good, self.gone, self.limited, self.new:
+        with self.good, self.gone, self.limited, self.new, self.batched:
             good, limited = (self._register(each, rate_limit=500) for each in (self.good, self.limited))
+            self._register(self.batched, batch=BATCH, rate_limit=500)
             gone = [self._register(self.gone) for _ in range(GONE)]
             self._an_alarm_of_cloudwatch_is_told()
             self._an_endpoint_fails_and_others_work()
@@ -62,6 +64,7 @@ class Story:
             self._reemit({"event_ids": [tested, *failing]})
             self._all_is_received(TOLD)
             assert within(_WITHIN, lambda: self._delivered(good) == self._delivered(limited) == self._ids())
+            self._each_is_in_one_batch()
         self._every_attempt_is_counted_once()
         self._a_request_is_carried_out_once(limited)
         self._every_route_answers()
@@ -182,7 +185,7 @@ class Story:
             of_a_time = {"since": moment, "until": until, "application_id": self.shop}
             asked = ({"event_ids": [event["event_id"]]}, of_a_time)
             counted = [self._reemit(request | {"dry_run": True})["deliveries"] for request in asked]
-            assert counted == [3, 3], counted
+            assert counted == [4, 4], counted
             self._waits_in_line(event, limited)
             for request in asked:
                 self._reemit(request)
@@ -217,6 +220,22 @@ class Story:
         assert within(_WITHIN, lambda: self._told() == expected), self._told()
         for receiver in (self.good, self.limited):
             assert receiver.wait_until(lambda each=receiver: self._has_all(each), _WITHIN)  # type: ignore[misc]
+
+    def _each_is_in_one_batch(self) -> None:
+        """A batch that was posted twice has the same events both times."""
+        assert self.batched.wait_until(lambda: set(self._batch_of()) == self._ids(), _WITHIN)
+        for event_id, webhook_id in self._batch_of().items():
+            answer = self.api.get(f"/events/{event_id}/attempts", limit=100).json()["data"]
+            assert webhook_id in {attempt["webhook_id"] for attempt in answer}, answer
+
+    def _batch_of(self) -> dict[str, str]:
+        """The `webhook-id` under which each event was received."""
+        found: dict[str, str] = {}
+        for receipt in self.batched.accepted():
+            assert receipt.is_verified
+            for event in receipt.body["data"]:
+                assert found.setdefault(event["id"], receipt.webhook_id) == receipt.webhook_id, event["id"]
+        return found
 
     def _every_attempt_is_counted_once(self) -> None:
         counted = self.api.get("/stats", application_id=self.shop).json()["summary"]

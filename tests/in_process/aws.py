@@ -15,6 +15,7 @@ from typing import Any, Self
 import boto3
 from moto.dynamodb.models import dynamodb_backends
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
 from hookwatch import secrets_manager
@@ -184,6 +185,15 @@ class Aws:
         answer = self.client("sqs").get_queue_attributes(QueueUrl=self.queue_urls[queue], AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
 
+    @staticmethod
+    def sent(queue: str) -> list[tuple[str, int]]:
+        """The body of each message on a queue, and by how many seconds it was delayed: looked up in moto itself."""
+        messages = sqs_backends[_ACCOUNT][_REGION].queues[queue]._messages
+        return [
+            (message.body, max(0, round((message.delayed_until - int(message.sent_timestamp or 0)) / 1000)))
+            for message in messages
+        ]
+
     def _make_tables(self, resources: dict[str, Any]) -> None:
         for name, resource in resources.items():
             if resource["Type"] == "AWS::DynamoDB::Table":
@@ -207,6 +217,7 @@ class Aws:
             "RETRIES_QUEUE_URL": self.queue_urls["Retries"],
             "DELIVERIES_DEAD_LETTERS_QUEUE_URL": self.queue_urls["DeliveriesDeadLetters"],
             "EMITTER_FAILURES_QUEUE_URL": self.queue_urls["EmitterFailures"],
+            "BATCHES_QUEUE_URL": self.queue_urls["Batches"],
             "ALARM_TOPIC": self.client("sns").create_topic(Name="AlarmTopic")["TopicArn"],
         }
 

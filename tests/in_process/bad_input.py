@@ -75,6 +75,8 @@ def good(aws: Aws, route: Route) -> Request:
         | {"retry": {"schedule_seconds": [1, 2]}, "headers": {"X-Token": "a-value"}, "metadata": {"team": "payments"}}
         | {"format": "pagerduty", "routing_key": "R0" * 16}
     )
+    batched = endpoint | {"format": "standard", "routing_key": None}
+    batched |= {"batch": {"max_events": 100, "max_wait_seconds": 60}}
     event_type = {
         "application_id": shop,
         "description": "An invoice is overdue.",
@@ -92,7 +94,7 @@ def good(aws: Aws, route: Route) -> Request:
     key = {"role": "viewer", "application_ids": [shop], "description": "CI"}
     bodies: dict[Route, dict[str, Any]] = {
         ("POST", "/"): endpoint,
-        ("PUT", "/{operational_endpoint_id}"): endpoint,
+        ("PUT", "/{operational_endpoint_id}"): batched,
         ("PATCH", "/{operational_endpoint_id}"): endpoint,
         ("POST", "/{operational_endpoint_id}/secret/rotate"): {"grace_period_seconds": 60},
         ("POST", "/event_types/{name}"): event_type,

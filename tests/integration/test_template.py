@@ -17,6 +17,7 @@ DEAD_LETTERS = (
     "SignalsDeadLetters",
     "DeliveriesDeadLetters",
     "RetriesDeadLetters",
+    "BatchesDeadLetters",
     "EmitterFailures",
     "AlarmsFailures",
 )
@@ -83,6 +84,7 @@ def test_only_who_needs_a_secret_may_read_it() -> None:
         "Alarms": set(),
         "Emitter": {"SealKey"},
         "Eraser": set(),
+        "Batcher": {"SealKey"},
         "Reemitter": {"SealKey"},
         "Delivery": {"SealKey", "SecretsEncryptionKey"},
         "Api": {"SecretsEncryptionKey", "CursorKey"},

@@ -13,9 +13,7 @@ from tests.local_cloud.cloud import ROOT
 
 BUILD = ROOT / ".aws-sam" / "build"
 LAYER = BUILD / "HookwatchLayer" / "python"
-FUNCTIONS = (
-    *("authorizer", "ingest", "observer", "sweeper", "alarms", "emitter", "reemitter", "delivery", "api", "eraser"),
-)
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 
 
 def run(name: str, code: str) -> str:

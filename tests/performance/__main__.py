@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from tests.local_cloud.cloud import ROOT, Stack, down, up
 from tests.performance import answers, cold_starts, healthy_attempts, isolation, processor
 from tests.performance.report import Section, put
+from tests.performance.scale import page
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
@@ -16,6 +17,7 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
 IN_PROCESS: Mapping[str, Callable[[], Section]] = {
     "cold_starts": lambda: cold_starts.section(cold_starts.measure()),
     "processor": lambda: processor.section(processor.measure()),
+    "scale": page.write,
 }
 
 

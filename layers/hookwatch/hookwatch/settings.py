@@ -133,7 +133,9 @@ class EmitterSettings(_FromEnvironment):
     deliveries_queue_url: str
     retries_queue_url: str
     emitter_failures_queue_url: str
+    batches_queue_url: str
     seal_key_secret: str
+    event_retention_days: int
     endpoint_cache_seconds: int
 
 

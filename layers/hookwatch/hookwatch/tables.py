@@ -6,6 +6,7 @@ from typing import Any
 import pynamodb.connection.base
 from pynamodb.attributes import (
     BinaryAttribute,
+    BinarySetAttribute,
     BooleanAttribute,
     JSONAttribute,
     ListAttribute,
@@ -123,6 +124,8 @@ class OperationalEndpoint(Model):
     format = UnicodeAttribute(default="standard")
     rate_limit = NumberAttribute(null=True)  # deliveries a second
     retry_schedule: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)  # seconds
+    batch_max_events = NumberAttribute(null=True)
+    batch_max_wait = NumberAttribute(null=True)  # seconds
     metadata: JSONAttribute = JSONAttribute(default=dict)
     header_names: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
     credentials: ListAttribute[Any] = ListAttribute(
@@ -152,6 +155,28 @@ class DeliveryPace(Model):
     expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
 
 
+class OperationalBatch(Model):
+    """Events that are delivered together, an item for each thing. Of a batch, `events`: which it has, and how far it
+    is. Of an operational endpoint and an application, `open`: the batch that is being filled. Of an event, by
+    operational endpoint: the batch that it is in, or is to be put into."""
+
+    class Meta(_Table):
+        table_name = environment("OPERATIONAL_BATCH_TABLE")
+
+    subject = UnicodeAttribute(
+        hash_key=True
+    )  # a batch id; JSON: [operational endpoint id, application id]; an event id
+    item = UnicodeAttribute(range_key=True)  # `events`; `open`; an operational endpoint id
+    batch_id = UnicodeAttribute(null=True)
+    operational_endpoint_id = UnicodeAttribute(null=True)
+    application_id = UnicodeAttribute(null=True)  # of the events
+    event_ids = BinarySetAttribute(legacy_encoding=False, null=True)  # without `evt_`, 16 bytes each
+    size = NumberAttribute(null=True)  # bytes of their bodies
+    sealed_at = UnicodeAttribute(null=True)  # from then on it has no more events
+    queued_at = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+
+
 class _AttemptsOfEndpoint(GlobalSecondaryIndex["OperationalAttempt"]):
     class Meta:
         index_name = "by_operational_endpoint"
@@ -167,7 +192,7 @@ class OperationalAttempt(Model):
     class Meta(_Table):
         table_name = environment("OPERATIONAL_ATTEMPT_TABLE")
 
-    event_id = UnicodeAttribute(hash_key=True)
+    event_id = UnicodeAttribute(hash_key=True)  # or the id of a batch
     attempt_key = UnicodeAttribute(range_key=True)  # operational endpoint, replay, number
     operational_endpoint_id = UnicodeAttribute()
     application_id = UnicodeAttribute(null=True)  # the operational endpoint's
@@ -352,6 +377,12 @@ class ApplicationTraffic(Model):
 def expiry(moment: datetime, days: int) -> int:
     """`expires_at`, in seconds since the epoch."""
     return int((moment + timedelta(days=days)).timestamp())
+
+
+def key_of(item: Model) -> tuple[Any, ...]:
+    """Its hash key, and its range key where there is one."""
+    attributes = type(item).get_attributes().items()
+    return tuple(getattr(item, name) for name, each in attributes if each.is_hash_key or each.is_range_key)
 
 
 def connection_of(model: type[Model]) -> Connection:

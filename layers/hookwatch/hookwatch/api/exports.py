@@ -196,11 +196,11 @@ def _attempts_elsewhere(asked: Asked, start: str = "", after: str = "") -> Itera
     for event in belongings.events(asked.application_id, start):
         begins = after if event.listed_at == start else ""
         yield (event.listed_at, begins) if begins else (event.listed_at,), None
-        for item in belongings.attempts_of_event(event.event_id, begins):
+        for item in belongings.attempts_with_event(event.event_id, begins):
             is_shown = item.operational_endpoint_id not in its_own and asked.is_kept(item)
             attempt = on_record.from_item(item)
             is_shown = is_shown and asked.is_visible(attempt.application_id)
-            yield (event.listed_at, item.attempt_key), attempts.view(attempt) if is_shown else None
+            yield (event.listed_at, item.attempt_key), attempts.view(attempt, event.event_id) if is_shown else None
 
 
 def _audit(asked: Asked, after: str = "") -> Iterator[Step]:

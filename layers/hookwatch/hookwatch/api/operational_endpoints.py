@@ -34,7 +34,7 @@ from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import credentials, endpoints, pacing, signing
 from hookwatch.notifying.credentials import Credentials
-from hookwatch.notifying.endpoints import HIDDEN, OperationalEndpoint
+from hookwatch.notifying.endpoints import HIDDEN, Batching, OperationalEndpoint
 from hookwatch.notifying.endpoints import shown as view
 from hookwatch.notifying.matching import PRESETS
 from hookwatch.observing.bodies import parse_json
@@ -340,6 +340,7 @@ def _plain(body: OperationalEndpointBody) -> dict[str, Any]:
         "format": body.format,
         "rate_limit": body.rate_limit,
         "retry_schedule": body.retry and tuple(timedelta(seconds=wait) for wait in body.retry.schedule_seconds),
+        "batch": body.batch and Batching(body.batch.max_events, timedelta(seconds=body.batch.max_wait_seconds)),
         "metadata": body.metadata,
         "header_names": tuple(body.headers),
     }

@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from hookwatch import tables, times, writes
 from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.notifying import batches
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.retry import (
     Blocked,
@@ -25,10 +27,10 @@ from hookwatch.notifying.retry import (
 
 @dataclass(frozen=True, slots=True)
 class OperationalAttempt:
-    """One attempt as it is on record. `application_id` is the operational endpoint's; `response` is the first kilobyte
-    of the answer, any bytes."""
+    """One attempt as it is on record. `webhook_id` is the id of what was posted, an event or a batch; `application_id`
+    is the operational endpoint's; `response` is the first kilobyte of the answer, any bytes."""
 
-    event_id: str
+    webhook_id: str
     attempt_key: str
     operational_endpoint_id: str
     application_id: str
@@ -41,6 +43,10 @@ class OperationalAttempt:
     duration_ms: int | None
     error: str | None
     reason: str | None
+
+    @property
+    def is_of_batch(self) -> bool:
+        return self.webhook_id.startswith(batches.PREFIX)
 
     @property
     def listed_at(self) -> tuple[str, str]:
@@ -147,17 +153,23 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
 
 
 def of_event(event_id: str) -> list[OperationalAttempt]:
-    """Newest first. At most five for each operational endpoint and replay."""
+    """Newest first, those of batches that have it among them. At most five for each operational endpoint and replay."""
     now = times.now().timestamp()
-    found = (item for item in tables.OperationalAttempt.query(event_id) if item.expires_at > now)
-    return sorted(map(from_item, found), key=lambda attempt: attempt.listed_at, reverse=True)
+    found = chain(
+        tables.OperationalAttempt.query(event_id),
+        *(tables.OperationalAttempt.query(batch.batch_id) for batch in batches.of_event(event_id)),
+    )
+    kept = (from_item(item) for item in found if item.expires_at > now)
+    return sorted(kept, key=lambda attempt: attempt.listed_at, reverse=True)
 
 
 def attempted_for(event_id: str) -> set[str]:
-    """The operational endpoints to which the event was delivered, or is being delivered, without a replay."""
+    """The operational endpoints to which the event was delivered, or is being delivered, or waits to be in a batch; not
+    by a replay."""
     keys = tables.OperationalAttempt.query(event_id, attributes_to_get=["attempt_key"], consistent_read=True)
     parts = (item.attempt_key.split("#") for item in keys)
-    return {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
+    alone = {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
+    return alone | {batch.operational_endpoint_id for batch in batches.of_event(event_id)}
 
 
 def _key(delivery: Delivery) -> str:
@@ -170,7 +182,7 @@ def _key_of(delivery: Delivery, number: int) -> str:
 
 def from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
     return OperationalAttempt(
-        event_id=item.event_id,
+        webhook_id=item.event_id,
         attempt_key=item.attempt_key,
         operational_endpoint_id=item.operational_endpoint_id,
         application_id=item.application_id or EVERY_APPLICATION,

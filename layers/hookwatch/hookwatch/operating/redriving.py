@@ -12,6 +12,7 @@ SOURCES = {
     "SignalsDeadLetters": "Signals",
     "DeliveriesDeadLetters": "Deliveries",
     "RetriesDeadLetters": "Retries",
+    "BatchesDeadLetters": "Batches",
     "EmitterFailures": None,  # not messages but ids, or times, of events: the reemitter takes them
     "AlarmsFailures": None,  # not messages but events of EventBridge: the function takes them again
 }
