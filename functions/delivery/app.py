@@ -54,7 +54,7 @@ _VERDICTS = {
     "given_up": "DeliveriesGivenUp",
     "cancelled": "DeliveriesCancelled",
 }
-tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint)
+tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.DeliveryPace, tables.Application)
 
 
 def deliver(message: Message) -> None:
