@@ -22,7 +22,18 @@ from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
 from hookwatch.notifying.receivers import IsDead
-from hookwatch.notifying.retry import Blocked, GiveUp, Outcome, Post, Responded, RetryLater, Schedule, Settled, Wait
+from hookwatch.notifying.retry import (
+    Blocked,
+    GiveUp,
+    LastAttempt,
+    Outcome,
+    Post,
+    Responded,
+    RetryLater,
+    Schedule,
+    Settled,
+    Wait,
+)
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST
@@ -48,7 +59,7 @@ tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.Del
 
 def deliver(message: Message) -> None:
     delivery = message.delivery
-    match retry.next_step(attempts.last(delivery), times.now()):
+    match retry.next_step(last_attempt(message), times.now()):
         case Settled(status, outcome):
             alarm_topic.tell(delivery, status, outcome)  # whoever settled it may have been killed before
         case Wait(delay):
@@ -65,6 +76,22 @@ def deliver(message: Message) -> None:
                 case Go(after):
                     sleep(after)
                     attempt(message, number, endpoint)
+
+
+def look(batch: list[Message]) -> None:
+    """At first attempts, all at once; a copy looks for itself, when its first is done."""
+    untried = attempts.untried(message.delivery for message in batch if not message.is_retry)
+    for message in batch:
+        message.is_untried = message.delivery.delivery_id in untried
+        untried.discard(message.delivery.delivery_id)
+
+
+def last_attempt(message: Message) -> LastAttempt | None:
+    """What the look at the batch found holds once: whoever comes again comes because something has happened."""
+    if message.is_untried:
+        message.is_untried = False
+        return None
+    return attempts.last(message.delivery)
 
 
 def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:
@@ -177,4 +204,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     count("ForgedMessages", forged)
     if retries := [message.sent_at for message in batch if message.is_retry]:
         count("RetryAge", (times.now() - min(retries)).total_seconds(), MetricUnit.Seconds)
+    look(batch)
     return messages.process(batch, deliver)

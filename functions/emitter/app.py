@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import event_items, secrets_manager
+from hookwatch import event_items, secrets_manager, tables
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
 from hookwatch.notifying.emission import Emission, Owed
@@ -14,6 +14,7 @@ from hookwatch.settings import EmitterSettings
 
 settings = EmitterSettings.from_environment()
 emission = Emission(settings)
+tables.connect(tables.OperationalEndpoint, tables.Application)
 
 
 def owed(image: dict[str, Any], keys: SealKeys) -> list[Owed] | None:

@@ -54,10 +54,7 @@ def _backend() -> Any:
 
 class Aws:
     def __enter__(self) -> Self:
-        self._server = ThreadedMotoServer(port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+        self._serve()
         resources: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
         self.queue_urls: dict[str, str] = {}
         self._make_tables(resources)
@@ -66,8 +63,20 @@ class Aws:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.stop()
+        self._stop()
         os.environ.pop("AWS_ENDPOINT_URL")
+
+    def _serve(self) -> None:
+        self._server = ThreadedMotoServer(port=0, verbose=False)
+        self._server.start()
+        self.use(self._server.get_host_and_port()[1])
+
+    @staticmethod
+    def use(port: int) -> None:
+        os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+
+    def _stop(self) -> None:
+        self._server.stop()
 
     def client(self, service: Any) -> Any:
         return boto3.client(service)
@@ -99,7 +108,7 @@ class Aws:
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": current, "previous": previous}))
         yield
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
-        secrets_manager.provider.cache_clear()
+        secrets_manager.forget()
 
     def sample(self, name: str) -> dict[str, Any]:
         """`events/<name>.json`."""

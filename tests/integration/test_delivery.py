@@ -5,11 +5,12 @@ import socket
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from hookwatch import times
+from hookwatch import tables, times
 from hookwatch.notifying import attempts as on_record
 from hookwatch.notifying import endpoints
 from hookwatch.notifying.attempts import Attempted
@@ -128,6 +129,29 @@ def test_a_copy_of_a_delivered_message_posts_nothing(aws: Aws, receiver: Receive
     for _ in range(3):
         assert deliver(aws, record(delivery)) == []
     assert len(receiver.receipts) == 1
+
+
+def test_a_batch_of_first_attempts_is_looked_at_in_one_read_and_a_copy_in_it_by_itself(
+    aws: Aws, receiver: Receiver
+) -> None:
+    first, second, third = (owed(register_receiver(aws, receiver)) for _ in range(3))
+    assert deliver(aws, record(third)) == []
+    reads: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        reads.append(model.name)
+
+    events = tables.connection_of(tables.OperationalAttempt).client.meta.events
+    operations = [f"before-call.dynamodb.{operation}" for operation in ("BatchGetItem", "Query")]
+    for operation in operations:
+        events.register(operation, note)
+    assert deliver(aws, *map(record, (first, second, first, third))) == []
+    for operation in operations:
+        events.unregister(operation, note)
+    assert sorted(reads) == ["BatchGetItem", "Query", "Query"]  # of the copy, and of what was delivered before
+    assert sorted(receipt.webhook_id for receipt in receiver.receipts) == sorted(
+        delivery.event_id for delivery in (first, second, third)
+    )
 
 
 def test_a_message_without_our_seal_sends_nothing_and_is_dead_lettered(aws: Aws, receiver: Receiver) -> None:

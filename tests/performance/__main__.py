@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, event_cost, growth, healthy_attempts, isolation
+from tests.performance import answers, cold_starts, event_cost, growth, healthy_attempts, isolation, processor
 from tests.performance.report import Section, put
 from tests.performance.scale import page
 
@@ -17,7 +17,11 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "healthy_attempts": healthy_attempts.measure,
     "growth": growth.measure,
 }
-IN_PROCESS: Mapping[str, Callable[[], Section]] = {"scale": page.write}
+IN_PROCESS: Mapping[str, Callable[[], Section]] = {
+    "cold_starts": lambda: cold_starts.section(cold_starts.measure()),
+    "processor": lambda: processor.section(processor.measure()),
+    "scale": page.write,
+}
 
 
 def main(names: list[str]) -> int:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pynamodb.connection.base
 from pynamodb.attributes import (
     BinaryAttribute,
     BinarySetAttribute,
@@ -19,12 +20,15 @@ from pynamodb.models import Model
 from hookwatch import aws
 from hookwatch.settings import environment
 
-# As `aws.CONFIG`, in PynamoDB's words.
+# As `aws.session`, in PynamoDB's words.
 TIMEOUTS: dict[str, Any] = {
     "connect_timeout_seconds": aws.CONNECT_TIMEOUT,
     "read_timeout_seconds": aws.READ_TIMEOUT,
     "max_retry_attempts": aws.ATTEMPTS - 1,
 }
+
+# PynamoDB (6.1) makes a session for each table and thread, and each would read all that botocore knows of AWS.
+pynamodb.connection.base.get_session = aws.session  # type: ignore[assignment, attr-defined]
 
 
 class _Table:
@@ -389,6 +393,6 @@ def connection_of(model: type[Model]) -> Connection:
 
 
 def connect(*models: type[Model]) -> None:
-    """Makes the models' clients now: making one takes a tenth of a second, and threads would each make their own."""
+    """Makes the models' clients now: a function starts on more of a processor than it is then given to work on."""
     for model in models:
         connection_of(model).client  # noqa: B018  # the property makes it

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
-from hookwatch.api.answers import Time, among
+from hookwatch.api.answers import TAKEN, Time, among
 from hookwatch.notifying import addresses, batches, formats, pacing, predicates
 from hookwatch.notifying.endpoints import HIDDEN
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
@@ -44,7 +44,7 @@ Filter = Annotated[
 class RetryBody(BaseModel):
     """`schedule_seconds` are the waits after the first, second, … failed attempt; none at all make it one attempt."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     schedule_seconds: Annotated[
         list[Annotated[int, Field(ge=1, le=int(LONGEST_WAIT.total_seconds()))]], Field(max_length=4)
@@ -54,14 +54,14 @@ class RetryBody(BaseModel):
 class BatchBody(BaseModel):
     """Several events in one POST: as soon as `max_events` wait, or the first of them has waited `max_wait_seconds`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     max_events: Annotated[int, Field(ge=1, le=batches.EVENTS_AT_MOST)] = 100
     max_wait_seconds: Annotated[int, Field(ge=1, le=int(batches.WAIT_AT_MOST.total_seconds()))] = 60
 
 
 class OperationalEndpointBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     application_id: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
     url: Annotated[str, Field(max_length=2048)]

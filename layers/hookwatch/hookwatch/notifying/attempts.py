@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -71,6 +72,16 @@ def last(delivery: Delivery) -> LastAttempt | None:
     return LastAttempt(int(item.number), due, item.status, outcome)
 
 
+def untried(deliveries: Iterable[Delivery]) -> set[str]:
+    """The ids of those of which there is no attempt on record: one strong read for all of them."""
+    firsts = {(delivery.event_id, _key_of(delivery, 1)): delivery.delivery_id for delivery in deliveries}
+    found = tables.OperationalAttempt.batch_get(
+        list(firsts), consistent_read=True, attributes_to_get=["event_id", "attempt_key"]
+    )
+    tried = {(item.event_id, item.attempt_key) for item in found}
+    return {delivery_id for first, delivery_id in firsts.items() if first not in tried}
+
+
 @dataclass(frozen=True, slots=True)
 class Attempted:
     """An attempt that was just made. `outcome` is None where nothing was posted."""
@@ -120,7 +131,7 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
     """Puts the attempt on record. False where one of its number is there: a copy of the message was first."""
     item = tables.OperationalAttempt(
         event_id=delivery.event_id,
-        attempt_key=f"{_key(delivery)}{attempted.number:03d}",
+        attempt_key=_key_of(delivery, attempted.number),
         operational_endpoint_id=delivery.operational_endpoint_id,
         application_id=delivery.application_id,
         number=attempted.number,
@@ -168,6 +179,10 @@ def attempted_for(event_id: str) -> set[str]:
 
 def _key(delivery: Delivery) -> str:
     return f"{delivery.operational_endpoint_id}#{delivery.replay}#"
+
+
+def _key_of(delivery: Delivery, number: int) -> str:
+    return f"{_key(delivery)}{number:03d}"
 
 
 def from_item(item: tables.OperationalAttempt) -> OperationalAttempt:

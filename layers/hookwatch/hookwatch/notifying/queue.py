@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import msgspec
 from msgspec.structs import replace
 
@@ -169,7 +168,7 @@ class Outbox:
         self._retries_url = retries_url
         self._failures_url = failures_url
         self._batches_url = batches_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._sqs: SQSClient = aws.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="outbox")
 
     def put(self, first: Iterable[Delivery], later: Iterable[Delivery]) -> None:
@@ -232,13 +231,14 @@ def _seconds(delay: timedelta, longest: timedelta) -> int:
 
 
 class Message:
-    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged."""
+    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged. `is_untried` says
+    that nothing of it was on record when the function looked at the batch."""
 
     def __init__(self, record: dict[str, Any], delivery: Delivery, sqs: "SQSClient", retries_url: str) -> None:
         self.delivery = delivery
         self.message_id: str = record["messageId"]
         self.sent_at = datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) / 1000, UTC)
-        self.stays = False
+        self.stays = self.is_untried = False
         self._receipt_handle: str = record["receiptHandle"]
         self.is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
@@ -272,7 +272,7 @@ class Messages:
     def __init__(self, retries_url: str, dead_letters_url: str) -> None:
         self._retries_url = retries_url
         self._dead_letters_url = dead_letters_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._sqs: SQSClient = aws.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCH_MESSAGES, thread_name_prefix="delivery")
 
     def take(self, event: dict[str, Any], seal_keys: Callable[..., SealKeys]) -> tuple[list[Message], int]:
