@@ -198,6 +198,7 @@ class Aws:
             "RETRIES_QUEUE_URL": self.queue_urls["Retries"],
             "DELIVERIES_DEAD_LETTERS_QUEUE_URL": self.queue_urls["DeliveriesDeadLetters"],
             "EMITTER_FAILURES_QUEUE_URL": self.queue_urls["EmitterFailures"],
+            "REPLAYS_QUEUE_URL": self.queue_urls["Replays"],
             "ALARM_TOPIC": self.client("sns").create_topic(Name="AlarmTopic")["TopicArn"],
         }
 

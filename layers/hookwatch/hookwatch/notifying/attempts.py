@@ -42,6 +42,10 @@ class OperationalAttempt:
     reason: str | None
 
     @property
+    def replay_id(self) -> str | None:
+        return self.attempt_key.split("#")[1] or None
+
+    @property
     def listed_at(self) -> tuple[str, str]:
         """Its place among the event's attempts."""
         return self.attempted_at, self.attempt_key
@@ -147,6 +151,18 @@ def attempted_for(event_id: str) -> set[str]:
     keys = tables.OperationalAttempt.query(event_id, attributes_to_get=["attempt_key"], consistent_read=True)
     parts = (item.attempt_key.split("#") for item in keys)
     return {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
+
+
+def has_failed(event_id: str, operational_endpoint_id: str, *, apart_from: str) -> bool:
+    """Whether the event has not reached the operational endpoint, and is not on its way there any more: each of its
+    deliveries, of replays too, ended without success, or there is none. The replay `apart_from` is not looked at."""
+    table = tables.OperationalAttempt
+    keys = table.attempt_key.startswith(f"{operational_endpoint_id}#")
+    last: dict[str, str] = {}
+    for item in table.query(event_id, keys, attributes_to_get=["attempt_key", "status"], consistent_read=True):
+        last[item.attempt_key.split("#")[1]] = item.status  # in the order of their numbers
+    last.pop(apart_from, None)
+    return {"delivered", "retrying"}.isdisjoint(last.values())
 
 
 def _key(delivery: Delivery) -> str:
