@@ -15,6 +15,7 @@ from typing import Any, Self
 import boto3
 from moto.dynamodb.models import dynamodb_backends
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
 from hookwatch import secrets_manager
@@ -174,6 +175,11 @@ class Aws:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
         answer = self.client("sqs").get_queue_attributes(QueueUrl=self.queue_urls[queue], AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
+
+    @staticmethod
+    def bodies(queue: str) -> list[str]:
+        """Of all messages on a queue: those out of sight too. Looked up in moto itself."""
+        return [message.body for message in sqs_backends[_ACCOUNT][_REGION].queues[queue]._messages]
 
     def _make_tables(self, resources: dict[str, Any]) -> None:
         for name, resource in resources.items():

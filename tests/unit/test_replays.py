@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_a_step_goes_on_where_the_last_one_ended_and_no_further_than_some_second
 ) -> None:
     found = moments(NOW + timedelta(seconds=goes_on_in), timedelta(seconds=between), NOW)
     assert (found[0], len(found)) == (NOW + timedelta(seconds=first), number)
-    assert all(later - earlier == timedelta(seconds=between) for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later - earlier == timedelta(seconds=between) for earlier, later in pairwise(found))
     assert number == 1 or found[-1] < NOW + AHEAD
 
 

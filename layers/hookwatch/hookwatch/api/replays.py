@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
@@ -147,7 +147,7 @@ def replay_events(operational_endpoint_id: str, body: ReplayBody) -> Response[st
         rate_per_second=body.rate_per_second,
         dry_run=body.dry_run,
     )
-    replay = _new(replay_id, endpoint.application_id, asked, digest)
+    replay = _new(replay_id, endpoint.application_id, asked, digest, now)
     if not _begin(replay, "replay.created", operational_endpoint_id):
         raise _is_running(replays.running(operational_endpoint_id))
     return answer(202, view(replay))
@@ -168,7 +168,8 @@ def resend_event(event_id: str, body: Annotated[ResendBody, Body()] = TO_ALL) ->
     else:
         targets = [_target(body.operational_endpoint_id, event)]
     names = tuple(endpoint.operational_endpoint_id for endpoint in targets)
-    replay = _new(replay_id, event.application_id, OneEvent(event_id=event_id, operational_endpoint_ids=names), digest)
+    asked = OneEvent(event_id=event_id, operational_endpoint_ids=names)
+    replay = _new(replay_id, event.application_id, asked, digest, times.now())
     if not _begin(replay, "event.resent", event_id):
         raise errors.in_progress()
     return answer(202, _resent(replay))
@@ -179,17 +180,14 @@ def get_replay(replay_id: str) -> Response[str]:
     return answer(200, view(own(replay_id)))
 
 
-@router.delete("/replays/<replay_id>", responses=no_content(409))
+@router.delete("/replays/<replay_id>", responses=no_content())
 def cancel_replay(replay_id: str) -> Response[str]:
-    """What is queued, some seconds' worth, is still delivered. Of one that has ended otherwise it is a 409."""
+    """What is queued, some seconds' worth, is still delivered. One that has ended stays as it is."""
     replay = own(replay_id)
     entry = audited(
         router.current_event, "replay.cancelled", replay.application_id, target=replay_id, before=_shown(replay)
     )
-    if replay.state != "cancelled" and not replays.cancel(replay, entry):
-        ended = own(replay_id)
-        if ended.state != "cancelled":
-            raise errors.Problem(409, "ended", f"The replay has ended: it is {ended.state}.")
+    replays.cancel(replay, entry)
     return Response(204, body="")
 
 
@@ -216,8 +214,7 @@ def _begin(replay: Replay, action: Literal["replay.created", "event.resent"], ta
     return True
 
 
-def _new(replay_id: str, application_id: str, asked: replays.Asked, digest: str) -> Replay:
-    now = times.now()
+def _new(replay_id: str, application_id: str, asked: replays.Asked, digest: str, now: datetime) -> Replay:
     return Replay(
         replay_id=replay_id,
         application_id=application_id,
