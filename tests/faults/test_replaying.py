@@ -114,7 +114,7 @@ def test_killed_while_an_event_is_sent_again_it_is_received_once(aws: Aws, recei
             [event_id] = happened(shop, *each_second(1))
             body = {"operational_endpoint_id": name}
             replay_id = call(aws, "POST", f"/events/{event_id}/resend", body)[1]["replay_id"]
-            with killed_at(number, when, [*SENDS, *WRITES], clients(aws)) as kills:  # type: ignore[arg-type]
+            with killed_at(number, when, [*SENDS, *WRITES], clients(aws)) as kills:
                 run_killed(aws, replay_id)
             assert kills
             assert (found(replay_id).state, found(replay_id).sent) == ("completed", 1)

@@ -86,7 +86,7 @@ def test_of_two_who_ask_at_the_same_moment_one_begins(aws: Aws, shop: str, name:
     """Both have looked, and found none."""
     replay = found(begin(aws, name))
     [entry] = [item for item in on_record(shop) if item["action"] == "replay.created"]
-    assert entry["target"] == name
+    assert entry["target"] == replay.replay_id
     assert not replays.create(replace(replay, replay_id="rpl_" + "0" * 24), BY_A_TEST)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from hookwatch import errors, times
+from hookwatch import audit, errors, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, audited, events, idempotency, is_visible, operational_endpoints
 from hookwatch.api.answers import Time, among, answers, no_content
@@ -22,12 +22,13 @@ from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.replaying import NEVER_REPLAYED
 from hookwatch.notifying.replays import OneEvent, Past, Replay
 from hookwatch.notifying.wake_ups import WakeUps
-from hookwatch.observing.reports import OLDEST, Moment
+from hookwatch.observing.reports import OLDEST, Id, Moment
 from hookwatch.operational_events import HEARTBEAT, OperationalEvent, linking_to, to_payload
 from hookwatch.settings import ApiSettings
 
 router, settings = APIGatewayRouter(), ApiSettings.from_environment()
 wake_ups = WakeUps(settings.replays_queue_url)
+_TRIES = 3
 
 
 class ReplayBody(BaseModel):
@@ -50,7 +51,7 @@ class ResendBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    operational_endpoint_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    operational_endpoint_id: Id | None = None
 
 
 TO_ALL = ResendBody()
@@ -148,7 +149,7 @@ def replay_events(operational_endpoint_id: str, body: ReplayBody) -> Response[st
         dry_run=body.dry_run,
     )
     replay = _new(replay_id, endpoint.application_id, asked, digest, now)
-    if not _begin(replay, "replay.created", operational_endpoint_id):
+    if not _begin(replay, "replay.created", target=replay_id, shown=view(replay)):
         raise _is_running(replays.running(operational_endpoint_id))
     return answer(202, view(replay))
 
@@ -170,7 +171,7 @@ def resend_event(event_id: str, body: Annotated[ResendBody, Body()] = TO_ALL) ->
     names = tuple(endpoint.operational_endpoint_id for endpoint in targets)
     asked = OneEvent(event_id=event_id, operational_endpoint_ids=names)
     replay = _new(replay_id, event.application_id, asked, digest, times.now())
-    if not _begin(replay, "event.resent", event_id):
+    if not _begin(replay, "event.resent", target=event_id, shown=_resent(replay)):
         raise errors.in_progress()
     return answer(202, _resent(replay))
 
@@ -180,15 +181,26 @@ def get_replay(replay_id: str) -> Response[str]:
     return answer(200, view(own(replay_id)))
 
 
-@router.delete("/replays/<replay_id>", responses=no_content())
+@router.delete("/replays/<replay_id>", responses=no_content(409))
 def cancel_replay(replay_id: str) -> Response[str]:
     """What is queued, some seconds' worth, is still delivered. One that has ended stays as it is."""
-    replay = own(replay_id)
-    entry = audited(
-        router.current_event, "replay.cancelled", replay.application_id, target=replay_id, before=_shown(replay)
-    )
-    replays.cancel(replay, entry)
-    return Response(204, body="")
+    for _ in range(_TRIES):
+        replay = own(replay_id)
+        if replay.state != "running":
+            return Response(204, body="")
+        ended = replays.cancelled(replay, times.now())
+        entry = audited(
+            router.current_event,
+            "replay.cancelled",
+            replay.application_id,
+            target=replay_id,
+            before=view(replay),
+            after=view(ended),
+        )
+        if replays.cancel(ended, entry):
+            return Response(204, body="")
+        # A step was taken at the same moment.
+    raise errors.conflict("replay")
 
 
 def own(replay_id: str) -> Replay:
@@ -203,10 +215,10 @@ def own(replay_id: str) -> Replay:
     return replay
 
 
-def _begin(replay: Replay, action: Literal["replay.created", "event.resent"], target: str) -> bool:
+def _begin(replay: Replay, action: audit.Action, *, target: str, shown: Mapping[str, object]) -> bool:
     """Whether there is a record now, by which the replayer goes. It is woken first: see `replays.next_move`."""
     request = router.current_event
-    entry = audited(request, action, replay.application_id, target=target, after=_shown(replay))
+    entry = audited(request, action, replay.application_id, target=target, after=shown)
     wake_ups.send(replay.replay_id, replay.step, asked_by=request.request_context.request_id)
     if not replays.create(replay, entry):
         return False
@@ -234,13 +246,6 @@ def _as_asked(made: Replay, digest: str) -> Replay:
     if made.request_digest != digest:
         raise errors.idempotency_conflict()
     return made
-
-
-def _shown(replay: Replay) -> Mapping[str, object]:
-    """For the audit."""
-    asked = replay.asked
-    to = {} if isinstance(asked, Past) else {"operational_endpoint_ids": list(asked.operational_endpoint_ids)}
-    return {**view(replay), **to}
 
 
 def _resent(replay: Replay) -> ResentView:

@@ -194,11 +194,18 @@ def note(replay: Replay, taken: Taken) -> Replay | None:
     return new if is_noted else None
 
 
-def cancel(replay: Replay, entry: Entry) -> bool:
-    """False where it has ended."""
-    now = times.now()
-    ended = replace(replay, state="cancelled", ended_at=times.to_text(now))
-    return _end(ended, tables.Replay.state == "running", [], now, beside=audit.items(entry))
+def cancelled(replay: Replay, now: datetime) -> Replay:
+    """Pure."""
+    text = times.to_text(now)
+    return replace(replay, state="cancelled", updated_at=text, ended_at=text)
+
+
+def cancel(ended: Replay, entry: Entry) -> bool:
+    """Puts on record that it is `cancelled`. False where a step was taken since it was read, or it has ended."""
+    table = tables.Replay
+    is_as_found = (table.step == ended.step) & (table.state == "running")
+    actions = [table.updated_at.set(ended.updated_at)]
+    return _end(ended, is_as_found, actions, times.now(), beside=audit.items(entry))
 
 
 def _end(
