@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, healthy_attempts, isolation
+from tests.performance import answers, healthy_attempts, isolation, replaying
 from tests.performance.report import Section, put
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
@@ -12,6 +12,7 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "isolation": lambda stack: isolation.section(isolation.measure(stack, turning=True)),
     "answers": lambda stack: answers.section(answers.measure(stack)),
     "healthy_attempts": healthy_attempts.measure,
+    "replaying": replaying.measure,
 }
 IN_PROCESS: Mapping[str, Callable[[], Section]] = {}
 

@@ -26,6 +26,7 @@ AHEAD = timedelta(seconds=10)  # so far ahead deliveries are queued
 SHARE_OF_LIMIT = 0.5  # of an operational endpoint's rate limit; the rest is for live events
 PROBES_EVERY = timedelta(seconds=5)  # a receiver that fails, or is not known to work: it may hold up RETRIES
 LOOKS_AT_THE_LINE = timedelta(minutes=1)
+CHARACTERS_A_STEP = 10_000_000  # of bodies, held until they are sent; one has up to 400 KB
 
 
 def interval(asked: Past, endpoint: OperationalEndpoint) -> timedelta:
@@ -72,18 +73,19 @@ class Replaying:
         between = interval(asked, endpoint)
         due = moments(replay.goes_on_at, between, times.now())
         owed: list[Delivery] = []
-        counted, failed, place, is_over = 0, 0, replay.place, True
+        counted, failed, size, place, is_over = 0, 0, 0, replay.place, True
         since, until = times.to_text(asked.since), times.to_text(asked.until)
         for place, item in past_events.walk(endpoint.application_id, since, until, replay.place):  # noqa: B007
             try:
                 event = self._matching(item, replay, asked, endpoint) if item else None
-                if event:
-                    counted += 1
-                    owed += [] if asked.dry_run else [self._delivery(event, endpoint, replay.replay_id, keys)]
+                if event and not asked.dry_run:
+                    owed.append(self._delivery(event, endpoint, replay.replay_id, keys))
+                    size += len(owed[-1].body)
+                counted += event is not None
             except (*event_items.MALFORMED, _FilterFailed):
                 logger.exception("an event cannot be replayed", event_id=item and item.event_id)
                 failed += 1
-            if len(owed) == len(due) or not has_time():
+            if len(owed) == len(due) or size > CHARACTERS_A_STEP or not has_time():
                 is_over = False
                 break
         self._outbox.put([], [replace(delivery, comes_at=moment) for delivery, moment in zip(owed, due, strict=False)])
