@@ -11,6 +11,7 @@ from hookwatch import tables
 from hookwatch.notifying import replaying, replays
 from hookwatch.notifying.replays import Replay
 from hookwatch.notifying.signing import SealKeys
+from tests.faults.cancelling import cancelled
 from tests.faults.killing import Killed, killed, killed_at
 from tests.in_process.api import call
 from tests.in_process.auditing import on_record
@@ -138,6 +139,19 @@ def test_a_step_that_is_overtaken_by_the_cancelling_is_counted_and_the_last(aws:
     assert (replay.state, replay.sent) == ("cancelled", len(queued(aws, replay_id)))
     assert 0 < replay.sent < NUMBER
     assert not wake(aws, replay_id)
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, 204), (3, 409)])
+def test_who_cancels_and_loses_to_a_step_looks_again(aws: Aws, times: int, status: int) -> None:
+    shop = unique("shop")
+    with Receiver() as receiver:
+        replay_id = begin(aws, register_receiver(aws, receiver, application_id=shop))
+    client = tables.connection_of(tables.Replay).client
+    with cancelled(client, "ConditionalCheckFailed", "None", "None", times=times) as cancellations:
+        assert call(aws, "DELETE", f"/replays/{replay_id}")[0] == status
+    assert len(cancellations) == times
+    ended = [item for item in on_record(shop) if item["action"] == "replay.cancelled"]
+    assert (found(replay_id).state, len(ended)) == (("cancelled", 1) if status == 204 else ("running", 0))
 
 
 def test_a_step_whose_record_was_written_and_not_answered_wakes_the_next(aws: Aws, receiver: Receiver) -> None:

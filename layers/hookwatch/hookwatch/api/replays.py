@@ -1,6 +1,7 @@
 """Routes: events that are delivered once more."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -239,7 +240,7 @@ def _new(replay_id: str, application_id: str, asked: replays.Asked, digest: str,
 
 
 def _digest(body: BaseModel) -> str:
-    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    return hashlib.sha256(json.dumps(body.model_dump(), default=str).encode()).hexdigest()
 
 
 def _as_asked(made: Replay, digest: str) -> Replay:
@@ -286,4 +287,5 @@ def _invalid(field: str, message: str) -> errors.Problem:
 
 
 def _is_running(replay_id: str | None) -> errors.Problem:
-    return errors.Problem(409, "replay_running", f"A replay to the operational endpoint is running: {replay_id}.")
+    which = f": {replay_id}" if replay_id else ", or was right now"
+    return errors.Problem(409, "replay_running", f"A replay to the operational endpoint is running{which}.")
