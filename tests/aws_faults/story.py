@@ -193,12 +193,15 @@ class Story:
         since, path = text(self.begins - timedelta(minutes=5)), f"/{operational_endpoint_id}/replay"
         begun = self.api.post(path, {"since": since, "rate_per_second": 1})
         replayed = self._ended(begun.json()["replay_id"])
-        number = TOLD.total()
+        # The sweeper was ahead of its time: what lies ahead has not happened yet.
+        past = {event["event_id"] for event in self._events() if event["timestamp"] < replayed["until"]}
+        number = len(past)
         assert (replayed["state"], replayed["counted"], replayed["sent"]) == ("completed", number, number), replayed
-        assert within(_WITHIN, lambda: self._delivered(operational_endpoint_id, replayed["replay_id"]) == self._ids())
+        assert number > HEALTHY
+        assert within(_WITHIN, lambda: self._delivered(operational_endpoint_id, replayed["replay_id"]) == past)
         missed = self.api.post(path, {"since": since, "only": "failed", "dry_run": True})
         assert self._ended(missed.json()["replay_id"])["counted"] == 0
-        [event_id, *_] = self._ids()
+        [event_id, *_] = past
         body = {"operational_endpoint_id": operational_endpoint_id}
         resent = self.api.post(f"/events/{event_id}/resend", body).json()["replay_id"]
         assert self._ended(resent)["sent"] == 1
