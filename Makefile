@@ -14,7 +14,7 @@ COMPILE = $$(sed -n 's/^build_method = "\(python.*\)"/\1/p' .aws-sam/build.toml)
 	--invalidation-mode unchecked-hash .aws-sam/build
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format openapi unit integration e2e fuzz faults sam-local bench up down smoke logs reemit redrive restore deploy lock clean
+.PHONY: help demo test check format openapi unit integration e2e fuzz faults sam-local bench up down smoke logs reemit replay redrive restore deploy lock clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,12 @@ smoke: .venv/ready ## Proves the main job on a deployed stack, and leaves nothin
 
 reemit: .venv/ready ## Queues what the emitter could not: SINCE=2026-11-24T06:00:00Z [UNTIL=…] [APPLICATION=…] [DRY_RUN=1] [STACK=…]
 	@$(OPERATE) reemit --since "$(SINCE)" $(if $(UNTIL),--until "$(UNTIL)") $(if $(APPLICATION),--application-id "$(APPLICATION)") \
+		$(if $(DRY_RUN),--dry-run)
+
+replay: .venv/ready ## Delivers events once more: ENDPOINT=oep_… SINCE=… [UNTIL=…] [TYPES="a b"] [FILTER=…] [ONLY=failed] [RATE=10] [DRY_RUN=1] [STACK=…], or REPLAY=rpl_… [CANCEL=1]
+	@$(OPERATE) replay $(if $(REPLAY),--replay "$(REPLAY)") $(if $(CANCEL),--cancel) $(if $(ENDPOINT),--endpoint "$(ENDPOINT)") \
+		$(if $(SINCE),--since "$(SINCE)") $(if $(UNTIL),--until "$(UNTIL)") $(if $(TYPES),--types "$(TYPES)") \
+		$(if $(FILTER),--filter "$(FILTER)") $(if $(ONLY),--only "$(ONLY)") $(if $(RATE),--rate "$(RATE)") \
 		$(if $(DRY_RUN),--dry-run)
 
 logs: .venv/ready ## Follows what the functions log, a line for each decision: [ID=evt_…] [MINUTES=5] [STACK=…]

@@ -25,6 +25,7 @@ os.environ |= {
     "APPLICATION_TABLE": "Application",
     "MESSAGE_STATS_TABLE": "MessageStats",
     "DELIVERY_PACE_TABLE": "DeliveryPace",
+    "REPLAY_TABLE": "Replay",
     "API_KEY_TABLE": "ApiKey",
     "IDEMPOTENCY_TABLE": "Idempotency",
     "AUDIT_TABLE": "Audit",

@@ -121,7 +121,8 @@ def turn(message: Message, endpoint: OperationalEndpoint | None) -> Go | Wait:
     if not message.is_retry and message.delivery.is_risky(endpoint):
         return Wait(timedelta())
     credentials.of(endpoint)  # before a slot is taken: what comes after it delays the POST
-    return pacing.turn(endpoint, times.now(), message.delivery.comes_at)
+    delivery = message.delivery
+    return pacing.turn(endpoint, times.now(), delivery.comes_at, yields=bool(delivery.replay))
 
 
 def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None) -> None:
@@ -157,7 +158,8 @@ def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
     body = formats.finished(delivery.format, delivery.body, known.routing_key)
     signature = signing.headers(known.active(now), delivery.event_id, now, body)
     content_type = {"content-type": formats.FORMATS[delivery.format].content_type}
-    outcome = sender.post(endpoint.url, body, {**content_type, **known.headers, **signature})
+    replayed = {"hookwatch-replayed": "true"} if delivery.replay else {}
+    outcome = sender.post(endpoint.url, body, {**content_type, **known.headers, **replayed, **signature})
     return without(known.routing_key, outcome) if known.routing_key else outcome
 
 
@@ -169,12 +171,12 @@ def without(routing_key: str, outcome: Outcome) -> Outcome:
 
 
 def tell(delivery: Delivery, attempted: Attempted) -> None:
-    """Of what is on record, the metrics. A heartbeat is for its receiver to miss."""
+    """Of what is on record, the metrics. A heartbeat is for its receiver to miss; a replay is late by intention."""
     is_missed = delivery.is_heartbeat and attempted.status == "exhausted"
     count("HeartbeatsFailed" if is_missed else _VERDICTS[attempted.status])
     if isinstance(attempted.outcome, Blocked):
         count("AttemptsBlocked")
-    if attempted.number == 1 and attempted.outcome and not delivery.is_batch:  # which was asked to wait
+    if attempted.number == 1 and attempted.outcome and not (delivery.replay or delivery.is_batch):  # asked to wait
         lag = attempted.attempted_at - delivery.tells_of()[1]
         count("DeliveryLag", lag / timedelta(milliseconds=1), MetricUnit.Milliseconds)
 

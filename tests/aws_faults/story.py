@@ -65,6 +65,7 @@ class Story:
             self._all_is_received(TOLD)
             assert within(_WITHIN, lambda: self._delivered(good) == self._delivered(limited) == self._ids())
             self._each_is_in_one_batch()
+            self._what_happened_is_delivered_once_more(limited)
         self._every_attempt_is_counted_once()
         self._a_request_is_carried_out_once(limited)
         self._every_route_answers()
@@ -190,6 +191,33 @@ class Story:
             for request in asked:
                 self._reemit(request)
 
+    def _what_happened_is_delivered_once_more(self, operational_endpoint_id: str) -> None:
+        """In several steps; then one event alone."""
+        since, path = text(self.begins - timedelta(minutes=5)), f"/{operational_endpoint_id}/replay"
+        begun = self.api.post(path, {"since": since, "rate_per_second": 1})
+        replayed = self._ended(begun.json()["replay_id"])
+        # The sweeper was ahead of its time: what lies ahead has not happened yet.
+        past = {event["event_id"] for event in self._events() if event["timestamp"] < replayed["until"]}
+        number = len(past)
+        assert (replayed["state"], replayed["counted"], replayed["sent"]) == ("completed", number, number), replayed
+        assert number > HEALTHY
+        assert within(_WITHIN, lambda: self._delivered(operational_endpoint_id, replayed["replay_id"]) == past)
+        missed = self.api.post(path, {"since": since, "only": "failed", "dry_run": True})
+        assert self._ended(missed.json()["replay_id"])["counted"] == 0
+        [event_id, *_] = past
+        body = {"operational_endpoint_id": operational_endpoint_id}
+        resent = self.api.post(f"/events/{event_id}/resend", body).json()["replay_id"]
+        assert self._ended(resent)["sent"] == 1
+        assert within(_WITHIN, lambda: self._delivered(operational_endpoint_id, resent) == {event_id})
+
+    def _ended(self, replay_id: str) -> dict[str, Any]:
+        def shown() -> dict[str, Any]:
+            answer: dict[str, Any] = self.api.get(f"/replays/{replay_id}").json()
+            return answer
+
+        assert within(_WITHIN, lambda: shown()["state"] != "running"), shown()
+        return shown()
+
     def _waits_in_line(self, event: dict[str, Any], operational_endpoint_id: str) -> None:
         """A delivery comes off RETRIES before its turn, as one does that waits longer than SQS delays a message."""
         until = datetime.now(UTC) + timedelta(seconds=2)
@@ -302,10 +330,10 @@ class Story:
         told = [receipt for receipt in receiver.accepted() if receipt.type != "webhook.test"]
         return {receipt.webhook_id for receipt in told} == self._ids()
 
-    def _delivered(self, operational_endpoint_id: str) -> set[str]:
+    def _delivered(self, operational_endpoint_id: str, replay_id: str | None = None) -> set[str]:
         """The events that are on record as delivered: each once, even if two copies were posted."""
         page = self.api.get(f"/{operational_endpoint_id}/attempts", status="delivered", limit=100).json()["data"]
-        events = [attempt["event_id"] for attempt in page]
+        events = [attempt["event_id"] for attempt in page if attempt["replay_id"] == replay_id]
         assert len(events) == len(set(events))
         return set(events) & self._ids()
 

@@ -170,6 +170,11 @@ class Aws:
             for message in messages
         ]
 
+    @staticmethod
+    def bodies(queue: str) -> list[str]:
+        """Of all messages on a queue: those out of sight too. Looked up in moto itself."""
+        return [message.body for message in sqs_backends[_ACCOUNT][_REGION].queues[queue]._messages]
+
     def _make_tables(self, resources: dict[str, Any]) -> None:
         for name, resource in resources.items():
             if resource["Type"] == "AWS::DynamoDB::Table":
@@ -194,6 +199,7 @@ class Aws:
             "DELIVERIES_DEAD_LETTERS_QUEUE_URL": self.queue_urls["DeliveriesDeadLetters"],
             "EMITTER_FAILURES_QUEUE_URL": self.queue_urls["EmitterFailures"],
             "BATCHES_QUEUE_URL": self.queue_urls["Batches"],
+            "REPLAYS_QUEUE_URL": self.queue_urls["Replays"],
             "ALARM_TOPIC": self.client("sns").create_topic(Name="AlarmTopic")["TopicArn"],
         }
 

@@ -62,8 +62,12 @@ def _configure(aws: Aws, shop: str, url: str) -> list[str]:
     assert call(aws, "POST", f"/event_types/{TYPE}", event_type)[0] == 201
     mute = {**named, "until": until, "reason": "they move"}
     assert call(aws, "POST", "/monitored_endpoints/crm/mute", mute)[0] == 201
+    limited = {**named, "url": url, "rate_limit": 100, "message_events": "all"}
+    name = _made(aws, "/", limited, "operational_endpoint_id")
+    since = times.to_text(times.now() - timedelta(days=1))
     return [
-        _made(aws, "/", {**named, "url": url, "rate_limit": 100, "message_events": "all"}, "operational_endpoint_id"),
+        name,
+        _made(aws, f"/{name}/replay", {"since": since}, "replay_id"),
         _made(aws, "/", {**named, "url": url, "batch": {"max_events": 2}}, "operational_endpoint_id"),
         _made(
             aws, "/", {**named, "url": url, "headers": {"X-Token": "a-value"}, **PAGERDUTY}, "operational_endpoint_id"
@@ -75,7 +79,7 @@ def _configure(aws: Aws, shop: str, url: str) -> list[str]:
 
 def _made(aws: Aws, path: str, body: Item, id_: str) -> str:
     status, answer = call(aws, "POST", path, body, idempotency_key=unique("request"))
-    assert status == 201, answer
+    assert status in (201, 202), answer
     return str(answer[id_])
 
 

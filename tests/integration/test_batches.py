@@ -12,7 +12,7 @@ import pytest
 from hookwatch import audit, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.erasing import deletions
-from hookwatch.notifying import batches, endpoints
+from hookwatch.notifying import attempts, batches, endpoints
 from hookwatch.notifying.batches import Batch, Batches, Member
 from hookwatch.notifying.endpoints import Batching
 from hookwatch.operational_events import OperationalEvent
@@ -255,3 +255,17 @@ def test_where_a_batch_is_gone_nothing_is_put_into_it(aws: Aws, receiver: Receiv
 def test_a_batch_takes_what_it_has_room_for(sizes: tuple[int, ...], room: int) -> None:
     members = [Member(f"evt_{n:032x}", size) for n, size in enumerate(sizes)]
     assert len(Batch("bat_1", "oep_1", "shop").takes(members, 3)) == room
+
+
+def test_an_event_has_failed_when_its_batch_has_and_not_while_it_waits(aws: Aws) -> None:
+    shop = unique("shop")
+    with Receiver(lambda _body, _attempt: 410) as receiver:
+        name = register_receiver(aws, receiver, application_id=shop, batch=TEN)
+        [event] = happen(shop)
+        emit(aws, [event])
+        assert not attempts.has_failed(event.event_id, name, apart_from="")
+        [(batch_id, _)] = woken_up(aws)
+        wake(aws, batch_id)
+        [message] = aws.take("Deliveries")
+        deliver(aws, message)
+    assert attempts.has_failed(event.event_id, name, apart_from="")

@@ -31,7 +31,7 @@ from tests.local_cloud.receiver import Receiver
 Line = dict[str, Any]
 ORDER = (
     *("policy", "mute", "event_type", "source", "key", "operational_endpoint", "monitored_endpoint"),
-    *("stats", "event", "attempt", "audit"),
+    *("stats", "event", "attempt", "replay", "audit"),
 )
 LAMBDA_ANSWERS_WITH = 6_291_556  # bytes (Lambda quotas)
 
@@ -99,7 +99,7 @@ def as_elsewhere(aws: Aws, found: Everything) -> Iterator[tuple[str, Line]]:
     yield "mute", {"endpoint_id": "crm"} | call(aws, "GET", "/monitored_endpoints/crm/mute", **shop)[1]
     yield "event_type", call(aws, "GET", f"/event_types/{everything.TYPE}", **shop)[1]
     for id_ in found.ids:
-        for kind, path in (("source", "/sources"), ("key", "/keys")):
+        for kind, path in (("source", "/sources"), ("key", "/keys"), ("replay", "/replays")):
             status, item = call(aws, "GET", f"{path}/{id_}")
             if status == 200:
                 yield kind, item

@@ -4,7 +4,16 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, cold_starts, event_cost, growth, healthy_attempts, isolation, processor
+from tests.performance import (
+    answers,
+    cold_starts,
+    event_cost,
+    growth,
+    healthy_attempts,
+    isolation,
+    processor,
+    replaying,
+)
 from tests.performance.report import Section, put
 from tests.performance.scale import page
 
@@ -12,6 +21,7 @@ from tests.performance.scale import page
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "isolation": lambda stack: isolation.section(isolation.measure(stack, turning=True)),
     "answers": lambda stack: answers.section(answers.measure(stack)),
+    "replaying": replaying.measure,
     # These stop the stack's event sources for good, so they come last.
     "event_cost": event_cost.measure,
     "healthy_attempts": healthy_attempts.measure,

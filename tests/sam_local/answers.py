@@ -54,6 +54,7 @@ CHECKS: dict[str, Callable[[Any], str]] = {
     "ingest": responds(202),
     "ingest_hook0": responds(404),  # the local cloud has no such source
     "observer": acknowledges,
+    "replayer": acknowledges,
     "reemitter": counts,
     "sweeper": says_nothing,
 }

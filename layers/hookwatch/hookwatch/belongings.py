@@ -37,6 +37,12 @@ def sources(application_id: str, after: str = "") -> Iterator[tables.Source]:
     )
 
 
+def replays(application_id: str, after: str = "") -> Iterator[tables.Replay]:
+    """By `replay_id`; and that one to an operational endpoint is running."""
+    table = tables.Replay
+    return table.by_application.query(application_id, table.replay_id > after if after else None)
+
+
 # ── What others are found by, and the others ──
 
 

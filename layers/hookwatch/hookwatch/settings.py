@@ -140,6 +140,11 @@ class EmitterSettings(_FromEnvironment):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayerSettings(EmitterSettings):
+    replays_queue_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeliverySettings(_FromEnvironment):
     retries_queue_url: str
     deliveries_dead_letters_queue_url: str
@@ -156,6 +161,7 @@ class DeliverySettings(_FromEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings(_FromEnvironment):
+    replays_queue_url: str
     endpoints_per_application: int
     cursor_key_secret: str
     policy: Policy

@@ -211,6 +211,41 @@ class OperationalAttempt(Model):
     by_operational_endpoint = _AttemptsOfEndpoint()
 
 
+class _ReplaysOfApplication(GlobalSecondaryIndex["Replay"]):
+    class Meta:
+        index_name = "by_application"
+        projection = AllProjection()
+
+    application_id = UnicodeAttribute(hash_key=True)
+    replay_id = UnicodeAttribute(range_key=True)
+
+
+class Replay(Model):
+    """A replay, or one event sent again; and, while one to it is running, `active#<operational endpoint id>`."""
+
+    class Meta(_Table):
+        table_name = environment("REPLAY_TABLE")
+
+    replay_id = UnicodeAttribute(hash_key=True)
+    application_id = UnicodeAttribute()
+    asked = UnicodeAttribute(null=True)  # JSON of notifying.replays.Asked
+    request_digest = UnicodeAttribute(null=True)  # of the body that it was asked for with
+    state = UnicodeAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+    step = NumberAttribute(null=True)
+    place = UnicodeAttribute(null=True)  # JSON of past_events.Place: up to here it has looked at
+    goes_on_at = UnicodeAttribute(null=True)
+    counted = NumberAttribute(null=True)
+    sent = NumberAttribute(null=True)
+    failed = NumberAttribute(null=True)
+    created_at = UnicodeAttribute(null=True)
+    updated_at = UnicodeAttribute(null=True)
+    ended_at = UnicodeAttribute(null=True)
+    holder = UnicodeAttribute(null=True)  # of an active#…: which replay
+    expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL), once it has ended
+    by_application = _ReplaysOfApplication()
+
+
 class ApiKey(Model):
     """Of a key, everything but its secret."""
 

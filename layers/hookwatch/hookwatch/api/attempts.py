@@ -30,6 +30,7 @@ class AttemptView(TypedDict):
     event_id: str | None
     webhook_id: str
     operational_endpoint_id: str
+    replay_id: str | None
     number: int
     status: Annotated[str, among(AttemptStatus)]
     attempted_at: Time
@@ -49,6 +50,7 @@ def view(attempt: OperationalAttempt, event_id: str | None = None) -> AttemptVie
         "event_id": event_id or (None if attempt.is_of_batch else attempt.webhook_id),
         "webhook_id": attempt.webhook_id,
         "operational_endpoint_id": attempt.operational_endpoint_id,
+        "replay_id": attempt.replay_id,
         "number": attempt.number,
         "status": attempt.status,
         "attempted_at": attempt.attempted_at,
@@ -89,13 +91,19 @@ def list_attempts_of_event(
 
 @router.get("/<operational_endpoint_id>/attempts", responses=answers(paging.Page[AttemptView]))
 def list_attempts_of_endpoint(
-    operational_endpoint_id: str, status: Status = None, limit: paging.Limit = 50, cursor: paging.Cursor = None
+    operational_endpoint_id: str,
+    status: Status = None,
+    replay_id: Annotated[str | None, Query()] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
 ) -> Response[str]:
-    """Newest first. A page may be short though there are more."""
+    """Newest first; with `replay_id`, those of that replay. A page may be short though there are more."""
     table = tables.OperationalAttempt
     condition = table.expires_at > int(times.now().timestamp())
     if status is not None:
         condition &= table.status == status
+    if replay_id is not None:
+        condition &= table.attempt_key.startswith(f"{operational_endpoint_id}#{replay_id}#")
     found = table.by_operational_endpoint.query(
         own_endpoint(operational_endpoint_id).operational_endpoint_id,
         filter_condition=condition,

@@ -23,11 +23,13 @@ from hookwatch.api import (
     keys,
     monitored_endpoints,
     policies,
+    replays,
     sources,
     stats,
 )
 from hookwatch.notifying import attempts as on_record
 from hookwatch.notifying import endpoints, mutes
+from hookwatch.notifying import replays as on_replays
 from hookwatch.notifying.mutes import Mute
 from hookwatch.observing import hours, records
 from hookwatch.observing import sources as known_sources
@@ -46,6 +48,7 @@ Kind = Literal[
     "stats",
     "event",
     "attempt",
+    "replay",
     "audit",
 ]
 Step = tuple[Position, Item | None]
@@ -203,6 +206,12 @@ def _attempts_elsewhere(asked: Asked, start: str = "", after: str = "") -> Itera
             yield (event.listed_at, item.attempt_key), attempts.view(attempt, event.event_id) if is_shown else None
 
 
+def _replays(asked: Asked, after: str = "") -> Iterator[Step]:
+    for item in belongings.replays(asked.application_id, after):
+        is_shown = not on_replays.is_mark(item) and asked.is_kept(item)
+        yield (item.replay_id,), replays.view(on_replays.from_item(item)) if is_shown else None
+
+
 def _audit(asked: Asked, after: str = "") -> Iterator[Step]:
     for item in belongings.audit_items(asked.application_id, after):
         if item.listed_at != after:
@@ -222,5 +231,6 @@ KINDS: Mapping[str, Callable[..., Iterator[Step]]] = {
     "event": _events,
     "attempt": _attempts,
     "attempt elsewhere": _attempts_elsewhere,
+    "replay": _replays,
     "audit": _audit,
 }

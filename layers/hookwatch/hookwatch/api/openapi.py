@@ -80,6 +80,7 @@ _PARAMETERS: Mapping[tuple[str, str], Json] = {
     ("query", "until"): {"description": "RFC 3339; not included."},
     ("path", "operational_endpoint_id"): {"schema": {"type": "string", "pattern": "^oep_[0-9a-f]{24}$"}},
     ("path", "event_id"): {"schema": {"type": "string", "pattern": "^evt_[0-9a-f]{32}$"}},
+    ("path", "replay_id"): {"schema": {"type": "string", "pattern": "^rpl_[0-9a-f]{24}$"}},
     ("path", "source_id"): {"schema": {"type": "string", "pattern": "^src_[0-9a-f]{24}$"}},
     ("path", "key_id"): {"schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
 }

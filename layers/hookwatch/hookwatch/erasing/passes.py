@@ -52,6 +52,7 @@ def _contents(application_id: str, *, is_second: bool) -> Iterator[Model]:
     a row. So the first remembers the ids, and the second looks behind them again.
     """
     yield from belongings.sources(application_id)
+    yield from belongings.replays(application_id)
     if is_second:
         behind = {root.name: root.behind for root in belongings.ROOTS}
         for item, erased in deletions.remembered(application_id):

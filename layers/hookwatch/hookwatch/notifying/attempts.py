@@ -50,6 +50,10 @@ class OperationalAttempt:
         return self.webhook_id.startswith(batches.PREFIX)
 
     @property
+    def replay_id(self) -> str | None:
+        return self.attempt_key.split("#")[1] or None
+
+    @property
     def listed_at(self) -> tuple[str, str]:
         """Its place among the event's attempts."""
         return self.attempted_at, self.attempt_key
@@ -175,6 +179,31 @@ def attempted_for(event_id: str) -> set[str]:
     parts = (item.attempt_key.split("#") for item in keys)
     alone = {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
     return alone | {batch.operational_endpoint_id for batch in batches.of_event(event_id)}
+
+
+def has_failed(event_id: str, operational_endpoint_id: str, *, apart_from: str) -> bool:
+    """Whether the event has not reached the operational endpoint, and is not on its way there any more: each of its
+    deliveries, of replays and in a batch too, ended without success, or there is none. The replay `apart_from` is not
+    looked at."""
+    last = _last_of_each(event_id, operational_endpoint_id)
+    last.pop(apart_from, None)
+    of_batches = [
+        _last_of_each(batch.batch_id, operational_endpoint_id)
+        for batch in batches.of_event(event_id)
+        if batch.operational_endpoint_id == operational_endpoint_id
+    ]
+    if not all(of_batches):
+        return False  # it waits in one that was not posted yet
+    statuses = {status for each in (last, *of_batches) for status in each.values()}
+    return {"delivered", "retrying"}.isdisjoint(statuses)
+
+
+def _last_of_each(webhook_id: str, operational_endpoint_id: str) -> dict[str, str]:
+    """The status of the last attempt, by replay."""
+    table = tables.OperationalAttempt
+    keys = table.attempt_key.startswith(f"{operational_endpoint_id}#")
+    found = table.query(webhook_id, keys, attributes_to_get=["attempt_key", "status"], consistent_read=True)
+    return {item.attempt_key.split("#")[1]: item.status for item in found}  # in the order of their numbers
 
 
 def _key(delivery: Delivery) -> str:

@@ -54,10 +54,10 @@ class Emission:
     def owed(self, event: OperationalEvent, keys: SealKeys) -> list[Owed]:
         """What the event is owed, its body rendered once for each format."""
         payload = to_payload(event, self._links)
-        told = list(self._told(event, payload))
+        told = list(told_of(event, payload, self._candidates(event)))
         names = {endpoint.format for endpoint in told}
         bodies = {name: formats.render(name, event.event_id, payload) for name in names}
-        rendered = {name: _rendered(name, event) for name in names}
+        rendered = {name: rendering(name, event) for name in names}
         return [
             Owed(
                 Delivery.owed(
@@ -128,26 +128,6 @@ class Emission:
             if batching := known[operational_endpoint_id]:
                 self._batches.put(operational_endpoint_id, application_id, batching, some)
 
-    def _told(self, event: OperationalEvent, payload: dict[str, Any]) -> Iterator[OperationalEndpoint]:
-        """Whom the event is for. Its filters share their steps, lest those of one application hold up the stream. One
-        that fails keeps the event away."""
-        left = predicates.STEPS_AN_EVENT
-        for endpoint in self._candidates(event):
-            if not matching.matches(endpoint, event):
-                continue
-            outcome = matching.filtered(endpoint, payload, min(left, predicates.STEPS))
-            left -= outcome.steps
-            if outcome.matches:
-                yield endpoint
-            elif outcome.error is not None:
-                logger.warning(
-                    "a filter failed",
-                    event_id=event.event_id,
-                    operational_endpoint_id=endpoint.operational_endpoint_id,
-                    reason=outcome.error,
-                )
-                count("FilterErrors")
-
     def _candidates(self, event: OperationalEvent) -> Collection[OperationalEndpoint]:
         if event.type != TEST:
             return self._endpoints.of_application(event.application_id)
@@ -156,7 +136,35 @@ class Emission:
         return [target] if target else []
 
 
-def _rendered(name: str, event: OperationalEvent) -> Rendered | None:
+def told_of(
+    event: OperationalEvent, payload: dict[str, Any], candidates: Collection[OperationalEndpoint]
+) -> Iterator[OperationalEndpoint]:
+    """Whom of the candidates the event is for. Its filters share their steps, lest those of one application hold up the
+    stream. One that fails keeps the event away."""
+    left = predicates.STEPS_AN_EVENT
+    for endpoint in candidates:
+        if not matching.matches(endpoint, event):
+            continue
+        outcome = matching.filtered(endpoint, payload, min(left, predicates.STEPS))
+        left -= outcome.steps
+        if outcome.matches:
+            yield endpoint
+        elif outcome.error is not None:
+            tell_failed_filter(event, endpoint, outcome.error)
+
+
+def tell_failed_filter(event: OperationalEvent, endpoint: OperationalEndpoint, reason: str) -> None:
+    logger.warning(
+        "a filter failed",
+        event_id=event.event_id,
+        operational_endpoint_id=endpoint.operational_endpoint_id,
+        reason=reason,
+    )
+    count("FilterErrors")
+
+
+def rendering(name: str, event: OperationalEvent) -> Rendered | None:
+    """What a delivery of that format says beside its body."""
     if name == formats.STANDARD:
         return None
     expires_at = event.data["expires_at"] if event.type == HEARTBEAT else None

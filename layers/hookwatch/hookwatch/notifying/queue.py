@@ -85,8 +85,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         body: str,
         application_id: str,
         rendered: Rendered | None = None,
+        replay: str = "",
     ) -> "Delivery":
-        parts = msgspec.json.encode([event_id, operational_endpoint_id, ""])
+        parts = msgspec.json.encode([event_id, operational_endpoint_id, replay])
         return cls(
             delivery_id=f"dlv_{hashlib.sha256(parts).hexdigest()[:32]}",
             event_id=event_id,
@@ -95,6 +96,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             body=body,
             application_id=application_id,
             rendered=rendered,
+            replay=replay,
         )
 
     @property
