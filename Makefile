@@ -45,7 +45,7 @@ integration: .venv/node-ready .venv/svix-ready ## Each function in process, on m
 	$(BIN)/pytest -n auto --dist loadfile tests/integration tests/faults
 
 e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
-	$(BIN)/pytest -n 2 --dist loadfile -m "not alone" tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" tests/e2e
 	$(BIN)/pytest -m alone tests/e2e
 
 fuzz: .venv/schemathesis-ready ## What docs/openapi.json tells, asked well and badly, on a local cloud of its own: [SECONDS=600] [SEED=1]

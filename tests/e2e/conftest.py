@@ -14,6 +14,14 @@ STATE = ROOT / ".local" / f"e2e-{_WORKER}"
 _PORT = 4666 + int(_WORKER.removeprefix("gw"))
 
 
+# What takes minutes begins first, so that nobody waits for it in the end (with pytest-xdist's --no-loadscope-reorder).
+_LONG = {"test_aws_faults.py", "test_batching.py", "test_the_recorded_incident.py", "test_the_contract.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     down(STATE)  # what an interrupted run left

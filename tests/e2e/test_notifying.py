@@ -1,6 +1,7 @@
 """What receivers and operators set and ask about notifying, on the deployed stack."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -161,7 +162,15 @@ def operating(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     (folder / ".local").mkdir(exist_ok=True)
     (folder / ".local" / "stack.json").write_text((STATE / "stack.json").read_text())
     command = [sys.executable, "-m", "hookwatch.operating", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that ran the tests in the background had SIGINT ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # nothing that takes a lock
+    )
 
 
 def operate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

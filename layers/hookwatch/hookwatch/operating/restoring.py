@@ -14,6 +14,7 @@ TABLES = (
     "MessageStats",
     "MonitoredEndpoint",
     "OperationalAttempt",
+    "OperationalBatch",
     "OperationalEndpoint",
     "OperationalEvent",
     "OperationalEventType",
