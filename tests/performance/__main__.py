@@ -4,12 +4,14 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, healthy_attempts, isolation
+from tests.performance import answers, burst, end_to_end, healthy_attempts, isolation
 from tests.performance.report import Section, put
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "isolation": lambda stack: isolation.section(isolation.measure(stack, turning=True)),
+    "end_to_end": end_to_end.measure,
+    "burst": burst.measure,
     "answers": lambda stack: answers.section(answers.measure(stack)),
     "healthy_attempts": healthy_attempts.measure,
 }

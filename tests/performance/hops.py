@@ -31,6 +31,14 @@ def began(stack: Stack, log_group: str, since: float) -> dict[str, float]:
     return {event_id: ended - durations[invocation] for event_id, (invocation, ended) in named.items()}
 
 
+def busy(stack: Stack, log_group: str, since: float) -> list[float]:
+    """How many seconds each invocation took."""
+    found = stack.client("logs").filter_log_events(
+        logGroupName=log_group, startTime=int(since * 1000), filterPattern='"REPORT RequestId"'
+    )["events"]
+    return [float(report["ms"]) * _MILLISECOND for line in found if (report := _REPORT.match(line["message"]))]
+
+
 def between(moments: Sequence[Mapping[str, float]]) -> list[list[float]]:
     """Seconds from each of the moments to the next, of the events that have all of them."""
     complete = set.intersection(*(set(each) for each in moments))

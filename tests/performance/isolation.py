@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from hookwatch.operating.deployment import Deployment
 from tests.local_cloud.api import Api
@@ -75,20 +76,17 @@ def measure(stack: Stack, *, turning: bool = False) -> Isolation:
         _register(api, shop, healthy.url)
         _warm(stack, api, shop, healthy)
         for seed in range(ROUNDS):
-
-            def p95(beside: str | None = neighbour, seed: int = seed) -> float:
-                return _p95(api, shop, healthy, beside, seed)
-
+            p95 = partial(_p95, api, shop, healthy, seed)
             found.alone.append(p95(None))
             names = [_register(api, neighbour, url) for url in urls]
-            found.first_contact.append(p95())
-            _wait_until(lambda names=names: all(_fails(api, name) for name in names), hanging)
-            found.beside.append(p95())
+            found.first_contact.append(p95(neighbour))
+            _wait_until(partial(_all, api, names, fail=True), hanging)
+            found.beside.append(p95(neighbour))
             if turning:
                 with hanging.working():
-                    _wait_until(lambda names=names: not any(_fails(api, name) for name in names), hanging)
+                    _wait_until(partial(_all, api, names, fail=False), hanging)
                     _wait_until(lambda: not under_way(stack, "Retries"), hanging)
-                found.turning.append(p95())
+                found.turning.append(p95(neighbour))
             for name in names:
                 api.delete(f"/{name}")
             _wait_until(lambda: not under_way(stack, "Retries"), hanging)
@@ -163,11 +161,11 @@ def _register(api: Api, shop: str, url: str) -> str:
     return str(api.post("", {"application_id": shop, "url": url}).json()["operational_endpoint_id"])
 
 
-def _fails(api: Api, name: str) -> bool:
-    return api.get(f"/{name}").json()["failing_since"] is not None
+def _all(api: Api, names: list[str], *, fail: bool) -> bool:
+    return all((api.get(f"/{name}").json()["failing_since"] is not None) == fail for name in names)
 
 
-def _p95(api: Api, shop: str, receiver: Receiver, neighbour: str | None, seed: int) -> float:
+def _p95(api: Api, shop: str, receiver: Receiver, seed: int, neighbour: str | None) -> float:
     accepted: dict[str, float] = {}
     for number in pace(RATE, SECONDS * RATE, seed):
         if neighbour and number % NEIGHBOURS_EVERY == 0:

@@ -1,19 +1,17 @@
 """Signals as a platform sends them: one at a time, at moments of their own, and when what became of each arrived."""
 
-import json
 import random
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tests.local_cloud.api import Api
 from tests.local_cloud.receiver import Receipt, Receiver
+from tests.local_cloud.watched import PROFILE
 
-PROFILE = json.loads((Path(__file__).parents[1] / "samples" / "load_profile.json").read_text())
 RATE = PROFILE["normal_p99_per_s"]
 ARRIVES_WITHIN = 60  # seconds
 
