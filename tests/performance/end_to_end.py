@@ -133,9 +133,9 @@ def section(ours: Found, bare: Found) -> Section:
             f"that of functions that do nothing. The largest hop is “{HOPS[largest]}”.",
             "A hop lasts from a function's invocation to the next one's: what it does, and what the local cloud takes "
             "to hand it on. The first begins when ingest, or the queue, has the signal, a little before the 202. The "
-            "local cloud (ministack 1.5.33) hands on as soon as there is something, but rests for 50 ms after a wake-up "
-            "that found nothing, as the end of an invocation mostly does: that is the floor, and no poll interval. On "
-            "AWS it is another: Lambda polls a stream four times a second.",
+            "local cloud (ministack 1.5.33) hands on as soon as there is something, but rests for 50 ms after a "
+            "wake-up that found nothing, as the end of an invocation mostly is: that is the floor, and no poll "
+            "interval. On AWS it is another: Lambda polls a stream four times a second.",
         ],
     )
 

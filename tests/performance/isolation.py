@@ -14,12 +14,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
-from hookwatch.operating.deployment import Deployment
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.controls import under_way
@@ -31,6 +32,7 @@ from tests.performance.traffic import RATE, arrivals, created, pace, send
 HANGING, ROUNDS, SECONDS = 20, 3, 5  # of a block
 NEIGHBOURS_EVERY = 20  # events of the healthy receiver's: many more than RETRIES takes, of receivers that hang
 KNOWN_WITHIN = 60  # seconds
+DELIVERY_BATCHES = 5  # at the same time (ministack 1.5.33, where nothing says how many)
 RETRY_BATCHES = 2  # at the same time, as RetryConcurrency: enough to hold all that hang at once
 
 
@@ -135,14 +137,19 @@ class Hanging:
 def _warm(stack: Stack, api: Api, shop: str, receiver: Receiver) -> None:
     """As many delivery functions as there will be, and what each minute starts: a cold start, of seconds on a laptop,
     is no cost of hanging."""
-    deployment = Deployment(stack.stack_name, stack.endpoint_url, stack.region)
+    client, functions = stack.client("lambda"), stack.physical("AWS::Lambda::Function")
+
+    def invoke(function: str, event: dict[str, Any]) -> None:
+        answer = client.invoke(FunctionName=functions[function], Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{function}: {answer['Payload'].read()!r}")
+
     for function in ("Sweeper", "Eraser"):
-        event = json.dumps({"time": datetime.now(UTC).isoformat()})
-        deployment.client("lambda").invoke(FunctionName=deployment.physical_id(function), Payload=event)
-    for _ in range(2):
-        expected = len(receiver.receipts) + 100
-        api.post_signals(shop, [created(uuid.uuid4().hex) for _ in range(100)]).raise_for_status()
-        receiver.wait_until(lambda expected=expected: len(receiver.receipts) >= expected, KNOWN_WITHIN)  # type: ignore[misc]
+        invoke(function, {"time": datetime.now(UTC).isoformat()})
+    with ThreadPoolExecutor(DELIVERY_BATCHES + RETRY_BATCHES) as at_once:
+        list(at_once.map(partial(invoke, "Delivery"), [{"Records": []}] * (DELIVERY_BATCHES + RETRY_BATCHES)))
+    api.post_signals(shop, [created(uuid.uuid4().hex) for _ in range(200)]).raise_for_status()
+    receiver.wait_until(lambda: len(receiver.receipts) >= 200, KNOWN_WITHIN)
 
 
 @contextmanager
