@@ -7,12 +7,23 @@ from collections import Counter
 from tests.e2e.test_the_main_job import eventually, register, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.receiver import Receiver
-from tests.local_cloud.watched import ENDPOINTS, FAILING, PROFILE, Platform, every_event
+from tests.local_cloud.watched import ENDPOINTS, FAILING, PROFILE, Platform
 
 SCALE = 20
 NORMAL, PEAK = PROFILE["normal_p99_per_s"] / SCALE, PROFILE["incident_peak_per_s"] / SCALE
 BEFORE, DURING, AFTER = 10, 100, 10  # seconds
 DRAINED_WITHIN = 60  # seconds
+
+
+def every_event(api: Api, application_id: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"application_id": application_id, "limit": 100} | ({"cursor": cursor} if cursor else {})
+        page = api.get("/events", **query).json()
+        found.update(event["type"] for event in page["data"])
+        cursor = page["next_cursor"]
+    return found
 
 
 def test_the_recorded_incident_is_noticed_counted_and_quiet(api: Api) -> None:

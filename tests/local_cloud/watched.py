@@ -70,15 +70,3 @@ class Platform:
             "attempted_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "will_retry": will_retry,
         }
-
-
-def every_event(api: Api, application_id: str) -> Counter[str]:
-    """What is on record of an application, by the type."""
-    found: Counter[str] = Counter()
-    cursor: str | None = ""
-    while cursor is not None:
-        query = {"application_id": application_id, "limit": 100} | ({"cursor": cursor} if cursor else {})
-        page = api.get("/events", **query).json()
-        found.update(event["type"] for event in page["data"])
-        cursor = page["next_cursor"]
-    return found
