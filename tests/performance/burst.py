@@ -15,6 +15,7 @@ from tests.local_cloud.receiver import Receiver
 from tests.local_cloud.watched import ENDPOINTS, FAILING, PROFILE, Platform
 from tests.performance import hops
 from tests.performance.report import Section, Table
+from tests.performance.traffic import arrivals, send
 
 PEAK, NORMAL = PROFILE["incident_peak_per_s"], PROFILE["normal_p99_per_s"]
 BEFORE, DURING = 10, 60  # seconds
@@ -51,6 +52,7 @@ def measure(stack: Stack) -> Section:
     before, groups = Platform(api, shop), stack.physical("AWS::Logs::LogGroup")
     with Receiver() as receiver:
         api.post("", {"application_id": shop, "url": receiver.url}).raise_for_status()
+        arrivals(receiver, dict([send(api, shop)]))  # cold starts, which on a machine that is busy take seconds
         before.play(BEFORE, NORMAL, [])
         began, idle = time.time(), _idle()
         with ThreadPoolExecutor(SENDERS) as threads:
