@@ -29,7 +29,7 @@ from tests.performance import percentiles
 from tests.performance.report import Section, Table
 from tests.performance.traffic import RATE, arrivals, created, pace, send
 
-HANGING, ROUNDS, SECONDS = 20, 3, 5  # of a block
+HANGING, ROUNDS, SECONDS = 20, 3, 4  # of a block
 NEIGHBOURS_EVERY = 20  # events of the healthy receiver's: many more than RETRIES takes, of receivers that hang
 KNOWN_WITHIN = 60  # seconds
 DELIVERY_BATCHES = 5  # at the same time (ministack 1.5.33, where nothing says how many)
