@@ -22,7 +22,18 @@ from hookwatch.notifying.endpoints import EndpointCache, OperationalEndpoint
 from hookwatch.notifying.pacing import Go
 from hookwatch.notifying.queue import Delivery, Message, Messages
 from hookwatch.notifying.receivers import IsDead
-from hookwatch.notifying.retry import Blocked, GiveUp, Outcome, Post, Responded, RetryLater, Schedule, Settled, Wait
+from hookwatch.notifying.retry import (
+    Blocked,
+    GiveUp,
+    LastAttempt,
+    Outcome,
+    Post,
+    Responded,
+    RetryLater,
+    Schedule,
+    Settled,
+    Wait,
+)
 from hookwatch.notifying.sender import Sender
 from hookwatch.notifying.signing import SealKeys
 from hookwatch.operational_events import TEST
@@ -48,7 +59,7 @@ tables.connect(tables.OperationalAttempt, tables.OperationalEndpoint, tables.Del
 
 def deliver(message: Message) -> None:
     delivery = message.delivery
-    match retry.next_step(attempts.last(delivery), times.now()):
+    match retry.next_step(last_attempt(message), times.now()):
         case Settled(status, outcome):
             alarm_topic.tell(delivery, status, outcome)  # whoever settled it may have been killed before
         case Wait(delay):
@@ -57,7 +68,7 @@ def deliver(message: Message) -> None:
             conclude(message, Attempted(number, None, GiveUp("expired"), now, timedelta()), None)
         case Post(number):
             endpoint = find_endpoint(delivery)
-            if (message.is_retry or endpoint is None) and is_erased(delivery):
+            if (message.is_retry or endpoint is None or delivery.is_batch) and is_erased(delivery):
                 return
             match turn(message, endpoint):
                 case Wait(delay, is_placed):
@@ -65,6 +76,22 @@ def deliver(message: Message) -> None:
                 case Go(after):
                     sleep(after)
                     attempt(message, number, endpoint)
+
+
+def look(batch: list[Message]) -> None:
+    """At first attempts, all at once; a copy looks for itself, when its first is done."""
+    untried = attempts.untried(message.delivery for message in batch if not message.is_retry)
+    for message in batch:
+        message.is_untried = message.delivery.delivery_id in untried
+        untried.discard(message.delivery.delivery_id)
+
+
+def last_attempt(message: Message) -> LastAttempt | None:
+    """What the look at the batch found holds once: whoever comes again comes because something has happened."""
+    if message.is_untried:
+        message.is_untried = False
+        return None
+    return attempts.last(message.delivery)
 
 
 def find_endpoint(delivery: Delivery) -> OperationalEndpoint | None:
@@ -94,7 +121,8 @@ def turn(message: Message, endpoint: OperationalEndpoint | None) -> Go | Wait:
     if not message.is_retry and message.delivery.is_risky(endpoint):
         return Wait(timedelta())
     credentials.of(endpoint)  # before a slot is taken: what comes after it delays the POST
-    return pacing.turn(endpoint, times.now(), message.delivery.comes_at)
+    delivery = message.delivery
+    return pacing.turn(endpoint, times.now(), delivery.comes_at, yields=bool(delivery.replay))
 
 
 def attempt(message: Message, number: int, endpoint: OperationalEndpoint | None) -> None:
@@ -130,7 +158,8 @@ def post(delivery: Delivery, endpoint: OperationalEndpoint) -> Outcome:
     body = formats.finished(delivery.format, delivery.body, known.routing_key)
     signature = signing.headers(known.active(now), delivery.event_id, now, body)
     content_type = {"content-type": formats.FORMATS[delivery.format].content_type}
-    outcome = sender.post(endpoint.url, body, {**content_type, **known.headers, **signature})
+    replayed = {"hookwatch-replayed": "true"} if delivery.replay else {}
+    outcome = sender.post(endpoint.url, body, {**content_type, **known.headers, **replayed, **signature})
     return without(known.routing_key, outcome) if known.routing_key else outcome
 
 
@@ -142,12 +171,12 @@ def without(routing_key: str, outcome: Outcome) -> Outcome:
 
 
 def tell(delivery: Delivery, attempted: Attempted) -> None:
-    """Of what is on record, the metrics. A heartbeat is for its receiver to miss."""
+    """Of what is on record, the metrics. A heartbeat is for its receiver to miss; a replay is late by intention."""
     is_missed = delivery.is_heartbeat and attempted.status == "exhausted"
     count("HeartbeatsFailed" if is_missed else _VERDICTS[attempted.status])
     if isinstance(attempted.outcome, Blocked):
         count("AttemptsBlocked")
-    if attempted.number == 1 and attempted.outcome:
+    if attempted.number == 1 and attempted.outcome and not (delivery.replay or delivery.is_batch):  # asked to wait
         lag = attempted.attempted_at - delivery.tells_of()[1]
         count("DeliveryLag", lag / timedelta(milliseconds=1), MetricUnit.Milliseconds)
 
@@ -177,4 +206,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     count("ForgedMessages", forged)
     if retries := [message.sent_at for message in batch if message.is_retry]:
         count("RetryAge", (times.now() - min(retries)).total_seconds(), MetricUnit.Seconds)
+    look(batch)
     return messages.process(batch, deliver)

@@ -1,11 +1,11 @@
 """OperationalEvent stream → DELIVERIES, RETRIES."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import event_items, secrets_manager
+from hookwatch import event_items, secrets_manager, tables
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
 from hookwatch.notifying.emission import Emission, Owed
@@ -14,6 +14,7 @@ from hookwatch.settings import EmitterSettings
 
 settings = EmitterSettings.from_environment()
 emission = Emission(settings)
+tables.connect(tables.OperationalEndpoint, tables.Application)
 
 
 def owed(image: dict[str, Any], keys: SealKeys) -> list[Owed] | None:
@@ -34,7 +35,9 @@ def tell(owed: dict[str, list[Owed] | None]) -> None:
     if muted:
         logger.info("muted", event_ids=muted)
     count("EventsMuted", len(muted))
-    count("DeliveriesQueued", sum(len(of_one or ()) for of_one in owed.values()))
+    waiting = Counter(each.waits_for_others for of_one in owed.values() for each in of_one or ())
+    count("DeliveriesQueued", waiting[False])
+    count("EventsBatched", waiting[True])
 
 
 @logger.inject_lambda_context

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, proce
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from hookwatch import times
+from hookwatch import tables, times
 from hookwatch.logs import logger
 from hookwatch.metrics import count, metrics
 from hookwatch.observing import event_metrics
@@ -29,6 +29,7 @@ outbox = Outbox(
 # A message that fails fails those behind it of its own group, and of no other.
 processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 processor.raise_on_entire_batch_failure = False
+tables.connect(tables.MonitoredEndpoint, tables.Application)
 
 
 def tell(events: Events, messages: list[Message]) -> None:

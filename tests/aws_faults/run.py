@@ -17,7 +17,7 @@ def broken_cloud(state: Path, progress: Progress) -> Iterator[tuple[Stack, Betwe
     down(state)
     try:
         stack = up(state, progress, port=4766)
-        for queue in ("Signals", "Deliveries", "Retries"):  # what failed comes back soon
+        for queue in ("Signals", "Deliveries", "Retries", "Replays"):  # what failed comes back soon
             attributes = {"VisibilityTimeout": "1"}
             stack.client("sqs").set_queue_attributes(QueueUrl=stack.queues[queue], Attributes=attributes)
         with Between(stack, state / "microburst.log") as between:

@@ -20,6 +20,7 @@ from tests.local_cloud.receiver import Receiver
 from tests.local_cloud.world import REQUESTS, SECRET, World, ask, delete, text, unique, within
 
 HEALTHY, FAILURES = 12, 12
+BATCH = {"max_events": 4, "max_wait_seconds": 2}
 GONE = 5  # of each of them the alarm topic is told once, however that ends
 _WITHIN = 120  # seconds
 TOLD = Counter({
@@ -39,11 +40,12 @@ class Story:
         self.api, self.shop, self.begins = PatientApi(stack), unique("shop"), datetime.now(UTC)
         self.good = Receiver(lambda body, attempt: 503 if (body["type"], attempt) == ("endpoint.failing", 1) else 200)
         self.gone = Receiver(lambda _body, _attempt: 410)
-        self.limited, self.new = Receiver(), Receiver()
+        self.limited, self.new, self.batched = Receiver(), Receiver(), Receiver()
 
     def play(self) -> None:
-        with self.good, self.gone, self.limited, self.new:
+        with self.good, self.gone, self.limited, self.new, self.batched:
             good, limited = (self._register(each, rate_limit=500) for each in (self.good, self.limited))
+            self._register(self.batched, batch=BATCH, rate_limit=500)
             gone = [self._register(self.gone) for _ in range(GONE)]
             self._an_alarm_of_cloudwatch_is_told()
             self._an_endpoint_fails_and_others_work()
@@ -62,6 +64,8 @@ class Story:
             self._reemit({"event_ids": [tested, *failing]})
             self._all_is_received(TOLD)
             assert within(_WITHIN, lambda: self._delivered(good) == self._delivered(limited) == self._ids())
+            self._each_is_in_one_batch()
+            self._what_happened_is_delivered_once_more(limited)
         self._every_attempt_is_counted_once()
         self._a_request_is_carried_out_once(limited)
         self._every_route_answers()
@@ -182,10 +186,37 @@ class Story:
             of_a_time = {"since": moment, "until": until, "application_id": self.shop}
             asked = ({"event_ids": [event["event_id"]]}, of_a_time)
             counted = [self._reemit(request | {"dry_run": True})["deliveries"] for request in asked]
-            assert counted == [3, 3], counted
+            assert counted == [4, 4], counted
             self._waits_in_line(event, limited)
             for request in asked:
                 self._reemit(request)
+
+    def _what_happened_is_delivered_once_more(self, operational_endpoint_id: str) -> None:
+        """In several steps; then one event alone."""
+        since, path = text(self.begins - timedelta(minutes=5)), f"/{operational_endpoint_id}/replay"
+        begun = self.api.post(path, {"since": since, "rate_per_second": 1})
+        replayed = self._ended(begun.json()["replay_id"])
+        # The sweeper was ahead of its time: what lies ahead has not happened yet.
+        past = {event["event_id"] for event in self._events() if event["timestamp"] < replayed["until"]}
+        number = len(past)
+        assert (replayed["state"], replayed["counted"], replayed["sent"]) == ("completed", number, number), replayed
+        assert number > HEALTHY
+        assert within(_WITHIN, lambda: self._delivered(operational_endpoint_id, replayed["replay_id"]) == past)
+        missed = self.api.post(path, {"since": since, "only": "failed", "dry_run": True})
+        assert self._ended(missed.json()["replay_id"])["counted"] == 0
+        [event_id, *_] = past
+        body = {"operational_endpoint_id": operational_endpoint_id}
+        resent = self.api.post(f"/events/{event_id}/resend", body).json()["replay_id"]
+        assert self._ended(resent)["sent"] == 1
+        assert within(_WITHIN, lambda: self._delivered(operational_endpoint_id, resent) == {event_id})
+
+    def _ended(self, replay_id: str) -> dict[str, Any]:
+        def shown() -> dict[str, Any]:
+            answer: dict[str, Any] = self.api.get(f"/replays/{replay_id}").json()
+            return answer
+
+        assert within(_WITHIN, lambda: shown()["state"] != "running"), shown()
+        return shown()
 
     def _waits_in_line(self, event: dict[str, Any], operational_endpoint_id: str) -> None:
         """A delivery comes off RETRIES before its turn, as one does that waits longer than SQS delays a message."""
@@ -217,6 +248,22 @@ class Story:
         assert within(_WITHIN, lambda: self._told() == expected), self._told()
         for receiver in (self.good, self.limited):
             assert receiver.wait_until(lambda each=receiver: self._has_all(each), _WITHIN)  # type: ignore[misc]
+
+    def _each_is_in_one_batch(self) -> None:
+        """A batch that was posted twice has the same events both times."""
+        assert self.batched.wait_until(lambda: set(self._batch_of()) == self._ids(), _WITHIN)
+        for event_id, webhook_id in self._batch_of().items():
+            answer = self.api.get(f"/events/{event_id}/attempts", limit=100).json()["data"]
+            assert webhook_id in {attempt["webhook_id"] for attempt in answer}, answer
+
+    def _batch_of(self) -> dict[str, str]:
+        """The `webhook-id` under which each event was received."""
+        found: dict[str, str] = {}
+        for receipt in self.batched.accepted():
+            assert receipt.is_verified
+            for event in receipt.body["data"]:
+                assert found.setdefault(event["id"], receipt.webhook_id) == receipt.webhook_id, event["id"]
+        return found
 
     def _every_attempt_is_counted_once(self) -> None:
         counted = self.api.get("/stats", application_id=self.shop).json()["summary"]
@@ -283,10 +330,10 @@ class Story:
         told = [receipt for receipt in receiver.accepted() if receipt.type != "webhook.test"]
         return {receipt.webhook_id for receipt in told} == self._ids()
 
-    def _delivered(self, operational_endpoint_id: str) -> set[str]:
+    def _delivered(self, operational_endpoint_id: str, replay_id: str | None = None) -> set[str]:
         """The events that are on record as delivered: each once, even if two copies were posted."""
         page = self.api.get(f"/{operational_endpoint_id}/attempts", status="delivered", limit=100).json()["data"]
-        events = [attempt["event_id"] for attempt in page]
+        events = [attempt["event_id"] for attempt in page if attempt["replay_id"] == replay_id]
         assert len(events) == len(set(events))
         return set(events) & self._ids()
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 
 from tests.demo import screen
+from tests.demo.choosing import Choosing
 from tests.demo.story import Story
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import ROOT, CloudError, down, up
@@ -23,7 +24,7 @@ def busy_for_two_attempts(body: dict[str, Any], attempt: int) -> int:
 
 def play(console: Console) -> int:
     stack = up(STATE, lambda text: console.print(f"… {text}", highlight=False), port=0)
-    with Receiver(busy_for_two_attempts) as receiver:
+    with Receiver(busy_for_two_attempts) as receiver, Choosing(Api(stack), receiver) as choosing:
         story = Story(Api(stack), receiver)
         with Live(console=console, refresh_per_second=8) as live:
 
@@ -32,6 +33,8 @@ def play(console: Console) -> int:
 
             show("a receiver registers for every application")
             story.register()
+            show("two more register: one with a filter, one that takes batches")
+            choosing.register()
             show("a Hook0 instance tells of a subscription: created, changed, switched off, removed")
             story.hook0()
             story.arrive()
@@ -41,12 +44,19 @@ def play(console: Console) -> int:
                 show(f"the platform reports its attempts: minute {second // 60 + 1} of 4")
             show("waiting for the last notifications")
             story.arrive()
+            show("waiting for the filtered ones, and for the batches")
+            choosing.filtered()
+            choosing.batched()
+            show("the filtered ones are delivered once more: a replay")
+            choosing.replayed()
             # What must not arrive would have come by now: the quiet events are older than the last loud one.
             show("played", is_over=True)
-        return verdict(console, story, receiver)
+        return verdict(console, story, receiver, choosing)
 
 
-def verdict(console: Console, story: Story, receiver: Receiver) -> int:
+def verdict(console: Console, story: Story, receiver: Receiver, choosing: Choosing) -> int:
+    for line in choosing.lines:
+        console.print(line, highlight=False, markup=False)
     console.print(screen.latencies(story, receiver), highlight=False)
     counted = story.statistics()
     console.print(
@@ -62,6 +72,7 @@ def verdict(console: Console, story: Story, receiver: Receiver) -> int:
         ),
         *(f"did not arrive: {kind} of {endpoint_id}" for kind, endpoint_id in story.missing()),
         *(f"was not expected: {kind} of {endpoint_id}" for kind, endpoint_id in story.unexpected()),
+        *(f"was not seen: {line}" for line in choosing.problems),
         *(f"was not verified: {receipt.type}" for receipt in receiver.receipts if not receipt.is_verified),
     ]
     for problem in problems:

@@ -28,8 +28,7 @@ def test_a_message_comes_again_and_is_counted_then(aws: Aws) -> None:
 def test_a_list_whose_cursor_cannot_be_signed_is_answered_with_when_to_ask_again(aws: Aws) -> None:
     shop = unique("shop")
     assert observe(aws, *messages(shop, created("erp")), *messages(shop, created("crm"))) == []
-    secrets_manager.provider.cache_clear()
-    client = secrets_manager.provider().client
-    with broken(client, "GetSecretValue", of="secrets-manager"):
+    secrets_manager.forget()
+    with broken(secrets_manager.client(), "GetSecretValue", of="secrets-manager"):
         answer = ask(aws, "GET", "/events", application_id=shop, limit="1")
     assert (answer["statusCode"], answer["multiValueHeaders"]["Retry-After"]) == (503, ["1"])

@@ -35,8 +35,17 @@ def busy_once() -> Iterator[Receiver]:
         yield receiver
 
 
-def test_killed_before_the_look(aws: Aws, receiver: Receiver) -> None:
+def test_killed_before_the_look_at_a_batch(aws: Aws, receiver: Receiver) -> None:
     message = record(owed(register_receiver(aws, receiver)))
+    with killed(attempts_client(), "before", "dynamodb.BatchGetItem"), pytest.raises(Killed):
+        deliver(aws, message)
+    assert receiver.receipts == []
+    assert deliver(aws, message) == []
+    assert len(receiver.accepted()) == 1
+
+
+def test_killed_before_the_look_at_a_retry(aws: Aws, receiver: Receiver) -> None:
+    message = record(owed(register_receiver(aws, receiver)), "Retries")
     with killed(attempts_client(), "before", "dynamodb.Query"):
         assert deliver(aws, message) == [message["messageId"]]
     assert receiver.receipts == []

@@ -33,7 +33,8 @@ from hookwatch.operational_events import OperationalEvent, event_id
 from tests.faults.dynamodb import DynamoDB, Fault, Kind, Run
 from tests.faults.fifo import Fifo, to_records
 from tests.faults.killing import Killed
-from tests.in_process.aws import ROOT, Aws, Context
+from tests.in_process.aws import ROOT, Aws
+from tests.in_process.invoking import Context
 
 HISTORIES = int(os.environ.get("EXACTLY_ONCE_HISTORIES", "1500"))
 APPLICATION = "shop"

@@ -18,6 +18,9 @@ ACTIONS: dict[Route, Action] = {
     ("DELETE", "/{operational_endpoint_id}"): "operational_endpoint.deleted",
     ("GET", "/{operational_endpoint_id}/secret"): "operational_endpoint.secret_read",
     ("POST", "/{operational_endpoint_id}/secret/rotate"): "operational_endpoint.secret_rotated",
+    ("POST", "/{operational_endpoint_id}/replay"): "replay.created",
+    ("DELETE", "/replays/{replay_id}"): "replay.cancelled",
+    ("POST", "/events/{event_id}/resend"): "event.resent",
     ("POST", "/event_types/{name}"): "event_type.updated",
     ("DELETE", "/event_types/{name}"): "event_type.deleted",
     ("POST", "/monitored_endpoints/{endpoint_id}/mute"): "mute.created",
@@ -46,7 +49,7 @@ def actions(*application_ids: str) -> list[str]:
     return [item["action"] for item in on_record(*application_ids)]
 
 
-_CONFIGURATION = ("OperationalEndpoint", "OperationalEventType", "Source", "ApiKey")
+_CONFIGURATION = ("OperationalEndpoint", "OperationalEventType", "Source", "ApiKey", "Replay")
 
 
 def configuration() -> list[str]:

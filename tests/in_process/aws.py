@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -15,9 +14,11 @@ from typing import Any, Self
 import boto3
 from moto.dynamodb.models import dynamodb_backends
 from moto.server import ThreadedMotoServer
+from moto.sqs.models import sqs_backends
 from samcli.yamlhelper import yaml_parse
 
 from hookwatch import secrets_manager
+from tests.in_process.invoking import Context, handed_out
 
 ROOT = Path(__file__).parents[2]
 ADMIN_SECRET = "A" * 43
@@ -51,25 +52,9 @@ def _backend() -> Any:
     return dynamodb_backends[_ACCOUNT][_REGION]
 
 
-@dataclass
-class Context:
-    """What Lambda tells a function of itself."""
-
-    function_name: str = "function"
-    memory_limit_in_mb: int = 512
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:function"
-    aws_request_id: str = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 30_000
-
-
 class Aws:
     def __enter__(self) -> Self:
-        self._server = ThreadedMotoServer(port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+        self._serve()
         resources: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
         self.queue_urls: dict[str, str] = {}
         self._make_tables(resources)
@@ -78,8 +63,20 @@ class Aws:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.stop()
+        self._stop()
         os.environ.pop("AWS_ENDPOINT_URL")
+
+    def _serve(self) -> None:
+        self._server = ThreadedMotoServer(port=0, verbose=False)
+        self._server.start()
+        self.use(self._server.get_host_and_port()[1])
+
+    @staticmethod
+    def use(port: int) -> None:
+        os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+
+    def _stop(self) -> None:
+        self._server.stop()
 
     def client(self, service: Any) -> Any:
         return boto3.client(service)
@@ -111,7 +108,7 @@ class Aws:
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": current, "previous": previous}))
         yield
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"current": SEAL_KEY, "previous": ""}))
-        secrets_manager.provider.cache_clear()
+        secrets_manager.forget()
 
     def sample(self, name: str) -> dict[str, Any]:
         """`events/<name>.json`."""
@@ -149,18 +146,7 @@ class Aws:
         ):
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-                taken.append(
-                    {
-                        "messageId": message["MessageId"],
-                        "receiptHandle": message["ReceiptHandle"],
-                        "body": message["Body"],
-                        "attributes": message["Attributes"],
-                        "messageAttributes": {},
-                        "eventSource": "aws:sqs",
-                        "eventSourceARN": arn,
-                        "awsRegion": "eu-central-1",
-                    }
-                )
+                taken += handed_out([message], arn)
         return taken
 
     def renew(self, *queues: str) -> None:
@@ -174,6 +160,20 @@ class Aws:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
         answer = self.client("sqs").get_queue_attributes(QueueUrl=self.queue_urls[queue], AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
+
+    @staticmethod
+    def sent(queue: str) -> list[tuple[str, int]]:
+        """The body of each message on a queue, and by how many seconds it was delayed: looked up in moto itself."""
+        messages = sqs_backends[_ACCOUNT][_REGION].queues[queue]._messages
+        return [
+            (message.body, max(0, round((message.delayed_until - int(message.sent_timestamp or 0)) / 1000)))
+            for message in messages
+        ]
+
+    @staticmethod
+    def bodies(queue: str) -> list[str]:
+        """Of all messages on a queue: those out of sight too. Looked up in moto itself."""
+        return [message.body for message in sqs_backends[_ACCOUNT][_REGION].queues[queue]._messages]
 
     def _make_tables(self, resources: dict[str, Any]) -> None:
         for name, resource in resources.items():
@@ -198,6 +198,8 @@ class Aws:
             "RETRIES_QUEUE_URL": self.queue_urls["Retries"],
             "DELIVERIES_DEAD_LETTERS_QUEUE_URL": self.queue_urls["DeliveriesDeadLetters"],
             "EMITTER_FAILURES_QUEUE_URL": self.queue_urls["EmitterFailures"],
+            "BATCHES_QUEUE_URL": self.queue_urls["Batches"],
+            "REPLAYS_QUEUE_URL": self.queue_urls["Replays"],
             "ALARM_TOPIC": self.client("sns").create_topic(Name="AlarmTopic")["TopicArn"],
         }
 

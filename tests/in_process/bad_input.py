@@ -75,6 +75,8 @@ def good(aws: Aws, route: Route) -> Request:
         | {"retry": {"schedule_seconds": [1, 2]}, "headers": {"X-Token": "a-value"}, "metadata": {"team": "payments"}}
         | {"format": "pagerduty", "routing_key": "R0" * 16}
     )
+    batched = endpoint | {"format": "standard", "routing_key": None}
+    batched |= {"batch": {"max_events": 100, "max_wait_seconds": 60}}
     event_type = {
         "application_id": shop,
         "description": "An invoice is overdue.",
@@ -89,12 +91,20 @@ def good(aws: Aws, route: Route) -> Request:
     }
     mute = {"application_id": shop, "until": soon, "reason": "they move"}
     source = {"application_id": shop, "kind": "hook0", "secret": SECRET}
+    replay = {"since": times.to_text(datetime.now(UTC) - timedelta(hours=1)), "until": _now()} | {
+        "types": ["endpoint.failing"],
+        "filter": "data.severity == 'error'",
+        "only": "failed",
+        "rate_per_second": 5,
+        "dry_run": True,
+    }
     key = {"role": "viewer", "application_ids": [shop], "description": "CI"}
     bodies: dict[Route, dict[str, Any]] = {
         ("POST", "/"): endpoint,
-        ("PUT", "/{operational_endpoint_id}"): endpoint,
+        ("PUT", "/{operational_endpoint_id}"): batched,
         ("PATCH", "/{operational_endpoint_id}"): endpoint,
         ("POST", "/{operational_endpoint_id}/secret/rotate"): {"grace_period_seconds": 60},
+        ("POST", "/{operational_endpoint_id}/replay"): replay,
         ("POST", "/event_types/{name}"): event_type,
         ("POST", "/events"): event,
         ("POST", "/filters/test"): {"filter": "type == 'invoice.overdue'", "application_id": shop, "last": 10},
@@ -117,6 +127,12 @@ def good(aws: Aws, route: Route) -> Request:
     if "{event_id}" in path:
         call(aws, "POST", "/event_types/invoice.overdue", event_type)
         names["event_id"] = call(aws, "POST", "/events", event)[1]["event_id"]
+    if "{replay_id}" in path:
+        name = call(aws, "POST", "/", endpoint)[1]["operational_endpoint_id"]
+        names["replay_id"] = call(aws, "POST", f"/{name}/replay", replay)[1]["replay_id"]
+    if path == "/events/{event_id}/resend":
+        told = call(aws, "POST", "/", endpoint | {"format": "standard", "routing_key": None})[1]
+        bodies[route] = {"operational_endpoint_id": told["operational_endpoint_id"]}
     if "{source_id}" in path:
         names["source_id"] = call(aws, "POST", "/sources", source)[1]["source_id"]
     if "{key_id}" in path:

@@ -8,8 +8,9 @@ from typing import Any
 
 from hookwatch import times
 from tests.in_process.api import call
-from tests.in_process.aws import Aws, Context
+from tests.in_process.aws import Aws
 from tests.in_process.everything import Everything
+from tests.in_process.invoking import Context
 from tests.integration.test_template import of_type
 
 SETTLED = timedelta(seconds=901)

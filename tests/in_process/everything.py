@@ -10,6 +10,7 @@ from moto.dynamodb.models import dynamodb_backends
 from hookwatch import times
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
+from tests.in_process.batches import wake, woken_up
 from tests.in_process.deliveries import deliver, record
 from tests.in_process.signals import START, attempt, created, messages, unique
 from tests.integration.test_custom_events import stream_record
@@ -61,8 +62,13 @@ def _configure(aws: Aws, shop: str, url: str) -> list[str]:
     assert call(aws, "POST", f"/event_types/{TYPE}", event_type)[0] == 201
     mute = {**named, "until": until, "reason": "they move"}
     assert call(aws, "POST", "/monitored_endpoints/crm/mute", mute)[0] == 201
+    limited = {**named, "url": url, "rate_limit": 100, "message_events": "all"}
+    name = _made(aws, "/", limited, "operational_endpoint_id")
+    since = times.to_text(times.now() - timedelta(days=1))
     return [
-        _made(aws, "/", {**named, "url": url, "rate_limit": 100, "message_events": "all"}, "operational_endpoint_id"),
+        name,
+        _made(aws, f"/{name}/replay", {"since": since}, "replay_id"),
+        _made(aws, "/", {**named, "url": url, "batch": {"max_events": 2}}, "operational_endpoint_id"),
         _made(
             aws, "/", {**named, "url": url, "headers": {"X-Token": "a-value"}, **PAGERDUTY}, "operational_endpoint_id"
         ),
@@ -73,7 +79,7 @@ def _configure(aws: Aws, shop: str, url: str) -> list[str]:
 
 def _made(aws: Aws, path: str, body: Item, id_: str) -> str:
     status, answer = call(aws, "POST", path, body, idempotency_key=unique("request"))
-    assert status == 201, answer
+    assert status in (201, 202), answer
     return str(answer[id_])
 
 
@@ -108,6 +114,7 @@ def post_signals(aws: Aws, shop: str, endpoint_id: str, moment: datetime | None 
 def _deliver(aws: Aws, event_ids: list[str]) -> None:
     """Through the emitter and the delivery function, a first attempt of each."""
     aws.invoke("emitter", {"Records": [stream_record(aws, event_id) for event_id in event_ids]})
+    wake(aws, *dict.fromkeys(batch_id for batch_id, _ in woken_up(aws)))
     for queue in ("Deliveries", "Retries"):
         for message in aws.take(queue):
             deliver(aws, record(message["body"], queue))

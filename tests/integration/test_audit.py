@@ -28,7 +28,13 @@ SECRETS = ("whsec_", "hwk_")  # how those begin that an answer can show
 ROTATION = ("POST", "/{operational_endpoint_id}/secret/rotate")
 DELETION = ("DELETE", "/applications/{application_id}")  # of everything, and before anything is deleted
 # Where what is made is shown, by the route that makes it.
-MADE_AT = {("POST", "/"): "operational_endpoint_id", ("POST", "/sources"): "source_id", ("POST", "/keys"): "key_id"}
+MADE_AT = {
+    ("POST", "/"): "operational_endpoint_id",
+    ("POST", "/sources"): "source_id",
+    ("POST", "/keys"): "key_id",
+    ("POST", "/{operational_endpoint_id}/replay"): "replay_id",
+}
+RESENDING = ("POST", "/events/{event_id}/resend")  # what it makes is another thing than what it is about
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,7 +76,9 @@ def shown(aws: Aws, path: str, application_id: str) -> dict[str, Any] | None:
     return body if status == 200 else None
 
 
-@pytest.mark.parametrize("route", [route for route in CHANGES if route not in (ROTATION, DELETION)], ids=" ".join)
+@pytest.mark.parametrize(
+    "route", [route for route in CHANGES if route not in (ROTATION, DELETION, RESENDING)], ids=" ".join
+)
 def test_before_and_after_are_what_the_api_shows_then(aws: Aws, route: Route) -> None:
     request = bad_input.good(aws, route)
     application_id = str(request.query.get("application_id") or json.loads(request.body or "{}").get("application_id"))
@@ -80,12 +88,19 @@ def test_before_and_after_are_what_the_api_shows_then(aws: Aws, route: Route) ->
     path, target = request.path, request.path.removesuffix("/mute").rpartition("/")[2]
     if route in MADE_AT:
         target = json.loads(answer["body"])[MADE_AT[route]]
-        path = f"{request.path.rstrip('/')}/{target}"
+        path = f"{request.path.rstrip('/')}/{target}" if route[1].count("/") == 1 else f"/replays/{target}"
     [item] = on_record()[earlier:]
     assert item["target"] == target
     assert item["before"] == before
     assert item["after"] == shown(aws, path, application_id)
     assert (item["before"], item["after"]) != (None, None)
+
+
+def test_a_resend_says_to_whom(aws: Aws) -> None:
+    request = bad_input.good(aws, RESENDING)
+    answer = json.loads(request.ask(aws)["body"])
+    item = on_record()[-1]
+    assert (item["target"], item["before"], item["after"]) == (answer["event_id"], None, answer)
 
 
 def test_a_rotation_says_how_long_earlier_secrets_sign(aws: Aws) -> None:

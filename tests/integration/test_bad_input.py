@@ -103,8 +103,11 @@ def test_every_route_has_a_request_that_it_takes(aws: Aws, route: Route) -> None
 
 # ── Bodies ──
 
-# For a rotation the body may be left out.
-NO_BODY = {("POST", "/{operational_endpoint_id}/secret/rotate"): ("empty", "null")}
+# Where the body may be left out.
+NO_BODY = {
+    ("POST", "/{operational_endpoint_id}/secret/rotate"): ("empty", "null"),
+    ("POST", "/events/{event_id}/resend"): ("empty", "null"),
+}
 
 
 @of(WITH_BODY)
@@ -155,6 +158,8 @@ HARMLESS = {
     ("PUT", "/{operational_endpoint_id}"): _ENDPOINT,
     ("PATCH", "/{operational_endpoint_id}"): _ENDPOINT,
     ("POST", "/{operational_endpoint_id}/secret/rotate"): "grace_period_seconds: -0",
+    ("POST", "/{operational_endpoint_id}/replay"): "",
+    ("POST", "/events/{event_id}/resend"): "",
     ("POST", "/event_types/{name}"): rf"description: {_T}|schema(\.properties\.days)?: (an object|{_N})"
     rf"|schema\.properties: an object|schema\.properties\.days: a bool|example: (an object|{_N})"
     rf"|example\.days: {_INTEGERS}",

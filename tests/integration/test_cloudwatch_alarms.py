@@ -10,6 +10,7 @@ import pytest
 from hookwatch.catalogue import CATALOGUE
 from tests.in_process.api import call
 from tests.in_process.aws import Aws
+from tests.in_process.invoking import inserted
 from tests.in_process.signals import unique
 from tests.integration.test_metrics import Written, emitted
 from tests.unit.test_cloudwatch_alarms import SAMPLES, changed
@@ -101,7 +102,7 @@ def test_it_can_be_asked_for_by_its_type(aws: Aws) -> None:
     assert status == 201, endpoint
     aws.invoke("alarms", fresh("composite"))
     [item] = aws.items("OperationalEvent")
-    stream = {"Keys": {"event_id": item["event_id"]}, "NewImage": item}
-    aws.invoke("emitter", {"Records": [{"dynamodb": stream}]})
+    aws.renew("Retries")  # of what other tests let wait there
+    aws.invoke("emitter", {"Records": [inserted(item)]})
     bodies = [json.loads(message["body"]) for message in aws.take("Retries")]  # nobody knows this receiver yet
     assert [body["operational_endpoint_id"] for body in bodies] == [endpoint["operational_endpoint_id"]]

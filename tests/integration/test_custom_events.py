@@ -13,6 +13,7 @@ from hookwatch.custom_types import CustomType
 from tests.in_process.api import call
 from tests.in_process.auditing import BY_A_TEST
 from tests.in_process.aws import Aws
+from tests.in_process.invoking import inserted
 from tests.in_process.signals import unique
 
 OVERDUE = "invoice.overdue"
@@ -163,7 +164,7 @@ def test_an_event_reaches_those_who_asked_for_its_type(aws: Aws, shop: str) -> N
 def stream_record(aws: Aws, event_id: str) -> dict[str, Any]:
     key = {"event_id": {"S": event_id}}
     item = aws.client("dynamodb").get_item(TableName="OperationalEvent", Key=key, ConsistentRead=True)["Item"]
-    return {"eventName": "INSERT", "dynamodb": {"Keys": key, "NewImage": item}}
+    return inserted(item)
 
 
 def test_an_endpoint_asks_for_types_of_its_application_or_of_the_catalogue(aws: Aws, shop: str) -> None:

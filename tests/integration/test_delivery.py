@@ -5,16 +5,21 @@ import socket
 import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from hookwatch import times
+from hookwatch import tables, times
+from hookwatch.notifying import attempts as on_record
 from hookwatch.notifying import endpoints
+from hookwatch.notifying.attempts import Attempted
+from hookwatch.notifying.retry import Delivered, Responded
 from hookwatch.notifying.signing import SealKeys
 from tests.in_process.aws import SEAL_KEY, Aws
 from tests.in_process.deliveries import HEADERS, attempts, deliver, owed, received, record, register, register_receiver
 from tests.local_cloud.receiver import Receiver
+from tests.performance.ledger import item_size
 
 
 @pytest.fixture(autouse=True)
@@ -126,6 +131,29 @@ def test_a_copy_of_a_delivered_message_posts_nothing(aws: Aws, receiver: Receive
     assert len(receiver.receipts) == 1
 
 
+def test_a_batch_of_first_attempts_is_looked_at_in_one_read_and_a_copy_in_it_by_itself(
+    aws: Aws, receiver: Receiver
+) -> None:
+    first, second, third = (owed(register_receiver(aws, receiver)) for _ in range(3))
+    assert deliver(aws, record(third)) == []
+    reads: list[str] = []
+
+    def note(model: Any, **_: Any) -> None:
+        reads.append(model.name)
+
+    events = tables.connection_of(tables.OperationalAttempt).client.meta.events
+    operations = [f"before-call.dynamodb.{operation}" for operation in ("BatchGetItem", "Query")]
+    for operation in operations:
+        events.register(operation, note)
+    assert deliver(aws, *map(record, (first, second, first, third))) == []
+    for operation in operations:
+        events.unregister(operation, note)
+    assert sorted(reads) == ["BatchGetItem", "Query", "Query"]  # of the copy, and of what was delivered before
+    assert sorted(receipt.webhook_id for receipt in receiver.receipts) == sorted(
+        delivery.event_id for delivery in (first, second, third)
+    )
+
+
 def test_a_message_without_our_seal_sends_nothing_and_is_dead_lettered(aws: Aws, receiver: Receiver) -> None:
     delivery = owed(register_receiver(aws, receiver))
     forged = [
@@ -216,3 +244,13 @@ def test_no_secret_is_in_a_log_line(aws: Aws, receiver: Receiver, capsys: pytest
     for secret in (receiver.secret, HEADERS["X-Api-Token"], SEAL_KEY):
         assert secret is not None
         assert secret not in written
+
+
+def test_a_page_of_html_is_kept_and_the_record_is_still_one_kilobyte(aws: Aws, receiver: Receiver) -> None:
+    delivery = owed(register_receiver(aws, receiver))
+    page = b"<html><head><title>OK</title></head><body>" + b'<p class="note">Thank you</p>' * 40
+    taken = Attempted(1, Responded(200, body=page[:1024]), Delivered(), times.now(), timedelta())
+    assert on_record.record(delivery, taken, 30)
+    [item] = [each for each in aws.items("OperationalAttempt") if each["event_id"]["S"] == delivery.event_id]
+    assert item_size(item) <= 1024
+    assert [attempt.response for attempt in on_record.of_event(delivery.event_id)] == [page[:1024]]

@@ -13,7 +13,7 @@ from hookwatch.erasing import deletions
 from tests.in_process import everything
 from tests.in_process.api import call
 from tests.in_process.auditing import BY_A_TEST
-from tests.in_process.aws import Aws, Context
+from tests.in_process.aws import Aws
 from tests.in_process.erasing import (
     SETTLED,
     STAYS,
@@ -25,6 +25,7 @@ from tests.in_process.erasing import (
     erase,
     left,
 )
+from tests.in_process.invoking import Context
 from tests.in_process.signals import attempt, messages, unique
 from tests.integration.test_authorizer import authorize
 from tests.integration.test_observer import observe

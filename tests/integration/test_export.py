@@ -31,7 +31,7 @@ from tests.local_cloud.receiver import Receiver
 Line = dict[str, Any]
 ORDER = (
     *("policy", "mute", "event_type", "source", "key", "operational_endpoint", "monitored_endpoint"),
-    *("stats", "event", "attempt", "audit"),
+    *("stats", "event", "attempt", "replay", "audit"),
 )
 LAMBDA_ANSWERS_WITH = 6_291_556  # bytes (Lambda quotas)
 
@@ -99,12 +99,16 @@ def as_elsewhere(aws: Aws, found: Everything) -> Iterator[tuple[str, Line]]:
     yield "mute", {"endpoint_id": "crm"} | call(aws, "GET", "/monitored_endpoints/crm/mute", **shop)[1]
     yield "event_type", call(aws, "GET", f"/event_types/{everything.TYPE}", **shop)[1]
     for id_ in found.ids:
-        for kind, path in (("source", "/sources"), ("key", "/keys")):
+        for kind, path in (("source", "/sources"), ("key", "/keys"), ("replay", "/replays")):
             status, item = call(aws, "GET", f"{path}/{id_}")
             if status == 200:
                 yield kind, item
-    for endpoint in listed(aws, "/", **query):
+    own = list(listed(aws, "/", **query))
+    for endpoint in own:
         yield "operational_endpoint", endpoint
+        for attempt in listed(aws, f"/{endpoint['operational_endpoint_id']}/attempts", limit="100"):
+            if attempt["event_id"] is None:  # of a batch: once, whatever its events
+                yield "attempt", attempt
     for endpoint in listed(aws, "/monitored_endpoints", **query):
         yield "monitored_endpoint", endpoint
         since = {"since": "2026-11-01T00:00:00Z"}
@@ -113,7 +117,9 @@ def as_elsewhere(aws: Aws, found: Everything) -> Iterator[tuple[str, Line]]:
     for event in listed(aws, "/events", **query):
         yield "event", event
         for attempt in listed(aws, f"/events/{event['event_id']}/attempts", limit="100"):
-            yield "attempt", attempt
+            is_own = attempt["operational_endpoint_id"] in {each["operational_endpoint_id"] for each in own}
+            if attempt["webhook_id"] == event["event_id"] or not is_own:
+                yield "attempt", attempt
     for item in listed(aws, "/audit", **query):
         yield "audit", item
 

@@ -4,6 +4,7 @@ import json
 import threading
 from typing import Any
 
+from hookwatch import event_items, tables
 from hookwatch.observing import records
 from hookwatch.observing.health import Health
 from tests.in_process.aws import Aws
@@ -26,9 +27,10 @@ def attempts_counted(found: Health) -> int:
 
 def events(aws: Aws, application_id: str) -> list[dict[str, Any]]:
     """Oldest first."""
-    own = [item for item in aws.items("OperationalEvent") if item["application_id"]["S"] == application_id]
+    table = tables.OperationalEvent
+    own = (event_items.from_item(table.from_raw_data(item)) for item in aws.items("OperationalEvent"))
     shown = [
-        {"type": item["type"]["S"], "quiet": item["quiet"]["BOOL"], **json.loads(item["data"]["S"])} for item in own
+        {"type": each.type, "quiet": each.quiet, **each.data} for each in own if each.application_id == application_id
     ]
     return sorted(shown, key=lambda event: int(event["sequence"]))
 

@@ -10,6 +10,7 @@ from jsonschema_rs import Draft202012Validator
 from hookwatch.access.roles import NEEDS, OPEN
 from hookwatch.api.openapi import document
 from hookwatch.catalogue import CATALOGUE
+from hookwatch.operational_events import BATCH
 from tests.in_process.aws import Aws
 from tests.openapi import FILE, text_of
 
@@ -47,7 +48,7 @@ def test_every_operation_says_what_it_answers_and_who_may_ask() -> None:
             assert set(re.findall(r"{(\w+)}", path)) <= named, route
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
+@pytest.mark.parametrize("name", [*CATALOGUE, BATCH])
 def test_a_receivers_author_finds_every_operational_event(name: str) -> None:
     content = DOCUMENT["webhooks"][name]["post"]["requestBody"]["content"]["application/json"]
     schema = {**content["schema"], "components": DOCUMENT["components"]}
@@ -58,5 +59,5 @@ def test_a_receivers_author_finds_every_operational_event(name: str) -> None:
     }
 
 
-def test_only_what_is_in_the_catalogue_is_a_webhook() -> None:
-    assert DOCUMENT["webhooks"].keys() == CATALOGUE.keys()
+def test_only_what_is_in_the_catalogue_is_a_webhook_and_a_batch_of_it() -> None:
+    assert DOCUMENT["webhooks"].keys() == {*CATALOGUE, BATCH}

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hookwatch import times
+from hookwatch.notifying import attempts as on_record
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.retry import Failed, Outcome, Responded
 from hookwatch.notifying.sender import KEPT, Sender
@@ -90,12 +91,10 @@ class Recorded:
     error: str | None = None
 
     @classmethod
-    def of(cls, aws: Aws, delivery: Delivery) -> "Recorded":
+    def of(cls, delivery: Delivery) -> "Recorded":
         """Of the only one."""
-        [attempt] = attempts(aws, delivery)
-        code = attempt.get("response_status_code")
-        response = attempt.get("response")
-        return cls(attempt["status"], None if code is None else int(code), response, attempt.get("error"))
+        [attempt] = on_record.of_event(delivery.event_id)
+        return cls(attempt.status, attempt.response_status_code, attempt.response, attempt.error)
 
 
 def failed(error: str) -> Recorded:
@@ -109,7 +108,7 @@ def answered(status: str, code: int, response: bytes = b"") -> Recorded:
 def attempt_at(aws: Aws, url: str) -> Recorded:
     delivery = owed(register(aws, url))
     assert deliver(aws, record(delivery)) == []
-    return Recorded.of(aws, delivery)
+    return Recorded.of(delivery)
 
 
 def http(status: bytes, *headers: bytes, body: bytes = b"") -> bytes:
@@ -218,7 +217,7 @@ def test_any_bytes_are_an_answer_and_are_shown(aws: Aws, body: bytes, text: str 
         operational_endpoint_id = register(aws, listener.url)
         delivery = owed(operational_endpoint_id)
         deliver(aws, record(delivery))
-    assert Recorded.of(aws, delivery) == answered("delivered", 200, body)
+    assert Recorded.of(delivery) == answered("delivered", 200, body)
     status, page = call(aws, "GET", f"/{operational_endpoint_id}/attempts")
     [shown] = page["data"]
     assert (status, shown["response"], shown["response_base64"]) == (200, text, base64)
@@ -352,7 +351,7 @@ def test_one_that_hangs_costs_the_others_of_its_batch_nothing(aws: Aws) -> None:
         assert attempts(aws, slow) == []
         may_answer.set()
         assert answer.result() == []
-    assert [Recorded.of(aws, delivery).status for delivery in (slow, *others)] == ["delivered"] * 10
+    assert [Recorded.of(delivery).status for delivery in (slow, *others)] == ["delivered"] * 10
 
 
 # ── how much it sends ──

@@ -24,13 +24,16 @@ import pytest
 
 from hookwatch.catalogue import CATALOGUE
 from hookwatch.notifying import formats, predicates, signing
+from hookwatch.notifying.endpoints import HIDDEN, Batching
 from hookwatch.notifying.formats import FORMATS
 from hookwatch.notifying.matching import PRESETS
 from hookwatch.notifying.retry import Responded
 from hookwatch.notifying.sender import Sender
 from tests.in_process.api import call
 from tests.in_process.aws import ROOT, Aws
+from tests.in_process.batches import deliveries, emit, happen, wake, woken_up
 from tests.in_process.deliveries import deliver, owed, record, register_receiver
+from tests.in_process.signals import unique
 from tests.interop import run_in_node
 from tests.local_cloud.receiver import Receiver
 
@@ -74,7 +77,8 @@ BY_HAND = block("Verify: python 3")
 IN_NODE = block("Verify: js 1")
 KEEP = block("Keep each event once: python 1")
 RECEIVER = block("Answer fast: python 1")
-REGISTRATIONS = [block("Formats: sh 1"), block("pagerduty: sh 1")]
+REGISTRATIONS = [block("Formats: sh 1"), block("pagerduty: sh 1"), block("Batches: sh 1")]
+BATCH = block("Batches: json 1")
 IN_FORMATS = {name: block(f"{name}: json 1") for name in FORMATS if name != formats.STANDARD}
 IS_OPEN = block("Incidents and order: python 1")
 
@@ -125,11 +129,25 @@ def test_the_post_on_the_wire_has_the_headers_of_a_delivery(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("code", REGISTRATIONS)
-def test_an_operational_endpoint_with_a_format_is_made_as_shown(aws: Aws, code: str) -> None:
+def test_an_operational_endpoint_is_made_as_shown(aws: Aws, code: str) -> None:
     body = code.partition("-d '")[2].partition("'")[0]
     status, made = call(aws, "POST", "/", body)
-    assert (status, made["format"]) == (201, json.loads(body)["format"])
+    asked = {**json.loads(body), **({"routing_key": HIDDEN} if "routing_key" in body else {})}
+    assert (status, {name: made[name] for name in asked}) == (201, asked)
     call(aws, "DELETE", f"/{made['operational_endpoint_id']}")
+
+
+def test_a_batch_has_the_fields_that_are_shown(aws: Aws, receiver: Receiver) -> None:
+    aws.renew("Batches", "Deliveries")
+    shop = unique("shop")
+    register_receiver(aws, receiver, application_id=shop, batch=Batching(2, timedelta(minutes=1)))
+    emit(aws, happen(shop, 2))
+    wake(aws, *dict.fromkeys(batch_id for batch_id, _ in woken_up(aws)))
+    [delivery] = deliveries(aws)
+    posted, shown = json.loads(delivery.body), json.loads(BATCH)
+    assert list(posted) == list(shown)
+    assert [list(event) for event in posted["data"]] == [list(event) for event in shown["data"]]
+    assert posted["type"] == shown["type"]
 
 
 @pytest.mark.parametrize(("name", "code"), IN_FORMATS.items(), ids=list(IN_FORMATS))

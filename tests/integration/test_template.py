@@ -17,6 +17,8 @@ DEAD_LETTERS = (
     "SignalsDeadLetters",
     "DeliveriesDeadLetters",
     "RetriesDeadLetters",
+    "BatchesDeadLetters",
+    "ReplaysDeadLetters",
     "EmitterFailures",
     "AlarmsFailures",
 )
@@ -83,7 +85,9 @@ def test_only_who_needs_a_secret_may_read_it() -> None:
         "Alarms": set(),
         "Emitter": {"SealKey"},
         "Eraser": set(),
+        "Batcher": {"SealKey"},
         "Reemitter": {"SealKey"},
+        "Replayer": {"SealKey"},
         "Delivery": {"SealKey", "SecretsEncryptionKey"},
         "Api": {"SecretsEncryptionKey", "CursorKey"},
     }
@@ -134,7 +138,7 @@ def test_every_table_is_kept_and_can_be_restored() -> None:
 
 def test_a_queue_hides_a_message_for_six_times_as_long_as_a_function_may_run() -> None:
     timeout = TEMPLATE["Globals"]["Function"]["Timeout"]
-    for name in ("Signals", "Deliveries", "Retries"):
+    for name in ("Signals", "Deliveries", "Retries", "Replays"):
         assert RESOURCES[name]["Properties"]["VisibilityTimeout"] >= 6 * timeout
 
 
@@ -181,7 +185,7 @@ def test_the_observer_is_told_how_signals_hands_out() -> None:
 
 
 def test_every_queue_that_is_worked_on_has_a_dead_letter_queue_that_keeps_for_14_days() -> None:
-    for name in ("Signals", "Deliveries", "Retries"):
+    for name in ("Signals", "Deliveries", "Retries", "Replays"):
         target = RESOURCES[name]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"]
         target = target.split(".")[0] if isinstance(target, str) else target[0]
         assert RESOURCES[target]["Properties"]["MessageRetentionPeriod"] == 1209600

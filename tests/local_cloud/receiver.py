@@ -23,6 +23,7 @@ class Receipt:
     attempt: int
     arrived_at: float
     status: int
+    raw: bytes
 
     @property
     def type(self) -> str:
@@ -89,7 +90,7 @@ class Receiver:
         status = self._answers(body, attempt)
         with self._arrived:
             self.receipts.append(
-                Receipt(headers["webhook-id"], body, headers, is_verified, attempt, arrived_at, status)
+                Receipt(headers["webhook-id"], body, headers, is_verified, attempt, arrived_at, status, raw)
             )
             self._arrived.notify_all()
         return status

@@ -37,6 +37,11 @@ class World:
         body = {"application_id": self.shop, "url": "https://ops.example.com/"}
         return str(self.admin.post("", body).json()["operational_endpoint_id"])
 
+    def new_replay(self) -> str:
+        """To an endpoint of its own, at a rate at which it is not over at once."""
+        body = {"since": text(datetime.now(UTC) - timedelta(hours=1)), "rate_per_second": 1}
+        return str(self.admin.post(f"/{self.new_endpoint()}/replay", body).json()["replay_id"])
+
     def new_type(self) -> str:
         name = unique("invoice").replace("-", ".")
         body = {"application_id": self.shop, "description": "x", "schema": {"type": "object"}}
@@ -128,6 +133,12 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
         {"grace_period_seconds": 0},
     ),
     ("POST", "/{operational_endpoint_id}/test"): lambda w: (f"/{w.endpoint}/test", None),
+    ("POST", "/{operational_endpoint_id}/replay"): lambda w: (
+        f"/{w.new_endpoint()}/replay",
+        {"since": text(datetime.now(UTC) - timedelta(hours=1)), "dry_run": True},
+    ),
+    ("GET", "/replays/{replay_id}"): lambda w: (f"/replays/{w.new_replay()}", None),
+    ("DELETE", "/replays/{replay_id}"): lambda w: (f"/replays/{w.new_replay()}", None),
     ("GET", "/event_types"): lambda w: (f"/event_types?application_id={w.shop}", None),
     ("GET", "/event_types/{name}"): lambda w: (f"/event_types/endpoint.failing?application_id={w.shop}", None),
     ("POST", "/event_types/{name}"): lambda w: (
@@ -139,6 +150,7 @@ REQUESTS: dict[tuple[str, str], Callable[[World], Request]] = {
     ("POST", "/events"): lambda w: ("/events", {"application_id": w.shop, "type": w.new_type(), "data": {}}),
     ("GET", "/events/{event_id}"): lambda w: (f"/events/{w.event}", None),
     ("GET", "/events/{event_id}/attempts"): lambda w: (f"/events/{w.event}/attempts", None),
+    ("POST", "/events/{event_id}/resend"): lambda w: (f"/events/{w.event}/resend", {}),
     ("POST", "/filters/test"): lambda w: (
         "/filters/test",
         {"filter": "starts_with(type, 'endpoint.')", "application_id": w.shop, "last": 10},

@@ -4,8 +4,20 @@ import sys
 from collections.abc import Callable, Mapping
 
 from tests.local_cloud.cloud import ROOT, Stack, down, up
-from tests.performance import answers, burst, end_to_end, healthy_attempts, isolation
+from tests.performance import (
+    answers,
+    burst,
+    cold_starts,
+    end_to_end,
+    event_cost,
+    growth,
+    healthy_attempts,
+    isolation,
+    processor,
+    replaying,
+)
 from tests.performance.report import Section, put
+from tests.performance.scale import page
 
 # By the name that `make bench ONLY=…` takes, in the order of the page.
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
@@ -13,9 +25,17 @@ ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "end_to_end": end_to_end.measure,
     "burst": burst.measure,
     "answers": lambda stack: answers.section(answers.measure(stack)),
+    "replaying": replaying.measure,
+    # These stop the stack's event sources for good, so they come last.
+    "event_cost": event_cost.measure,
     "healthy_attempts": healthy_attempts.measure,
+    "growth": growth.measure,
 }
-IN_PROCESS: Mapping[str, Callable[[], Section]] = {}
+IN_PROCESS: Mapping[str, Callable[[], Section]] = {
+    "cold_starts": lambda: cold_starts.section(cold_starts.measure()),
+    "processor": lambda: processor.section(processor.measure()),
+    "scale": page.write,
+}
 
 
 def main(names: list[str]) -> int:

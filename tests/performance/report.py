@@ -20,9 +20,12 @@ _BESIDE = ("ministack", "boto3", "pynamodb", "requests", "aws-lambda-powertools"
 class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    is_text: bool = False
 
     def lines(self) -> list[str]:
-        """In Markdown, its columns aligned: the first to the left, the others to the right."""
+        """In Markdown, its columns aligned: the first to the left, the others to the right, but for text."""
+        if self.is_text:
+            return [f"| {' | '.join(row)} |" for row in (self.columns, ["---"] * len(self.columns), *self.rows)]
         widths = [max(len(row[n]) for row in (self.columns, *self.rows)) for n in range(len(self.columns))]
 
         def line(row: Sequence[str]) -> str:
@@ -35,16 +38,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark. `method` says how it was measured, `notes` what follows from it."""
+    """One benchmark. `method` says how it was measured, or what else was done, `notes` what follows from it."""
 
     title: str
     method: str
     tables: Sequence[Table]
     notes: Sequence[str] = ()
+    done: str = "Measured"
 
     def text(self, name: str) -> str:
         now = datetime.now(UTC)
-        how = f"{self.method} Measured {now:%Y-%m-%d %H:%M} UTC by `make bench ONLY={name}`."
+        how = f"{self.method} {self.done} {now:%Y-%m-%d %H:%M} UTC by `make bench ONLY={name}`."
         blocks = [f"## {self.title}", how, *("\n".join(table.lines()) for table in self.tables), *self.notes]
         return "\n\n".join(blocks) + "\n"
 

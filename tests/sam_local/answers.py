@@ -47,12 +47,14 @@ CHECKS: dict[str, Callable[[Any], str]] = {
     "alarms": says_nothing,
     "api": responds(200),
     "authorizer": denies,  # the sample's key is all zeros
+    "batcher": acknowledges,  # nothing was put into the sample's batch
     "delivery": acknowledges,  # its seal is all zeros: forged, so dropped
     "emitter": says_nothing,
     "eraser": says_nothing,
     "ingest": responds(202),
     "ingest_hook0": responds(404),  # the local cloud has no such source
     "observer": acknowledges,
+    "replayer": acknowledges,
     "reemitter": counts,
     "sweeper": says_nothing,
 }

@@ -31,13 +31,14 @@ def note(application_id: str, hours: Iterable[int], retention_days: int) -> None
             _known[application_id, hour] = None
 
 
-def between(first: int, last: int) -> Iterator[tuple[int, list[str]]]:
+def between(first: int, last: int, *, oldest_first: bool = False) -> Iterator[tuple[int, list[str]]]:
     """(hour, application ids) from one hour to another, both included, newest first."""
-    for day in range(last // _HOURS_A_DAY, first // _HOURS_A_DAY - 1, -1):
+    days = range(first // _HOURS_A_DAY, last // _HOURS_A_DAY + 1)
+    for day in days if oldest_first else reversed(days):
         active: defaultdict[int, list[str]] = defaultdict(list)
         for item in tables.Application.by_sweep.query(_day(day)):
             active[int(item.item.partition("#")[2])].append(item.application_id)
-        yield from ((hour, active[hour]) for hour in sorted(active, reverse=True) if first <= hour <= last)
+        yield from ((hour, active[hour]) for hour in sorted(active, reverse=not oldest_first) if first <= hour <= last)
 
 
 def _day(day: int) -> str:

@@ -18,6 +18,7 @@ HOOKWATCH = "hookwatch"  # who does what nobody asked for
 Action = Literal[
     "application.deleted",
     "application.deletion_requested",
+    "event.resent",
     "event_type.created",
     "event_type.deleted",
     "event_type.updated",
@@ -32,6 +33,8 @@ Action = Literal[
     "operational_endpoint.secret_rotated",
     "operational_endpoint.updated",
     "policy.updated",
+    "replay.cancelled",
+    "replay.created",
     "source.created",
     "source.deleted",
 ]

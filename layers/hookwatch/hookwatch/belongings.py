@@ -13,7 +13,9 @@ from pynamodb.expressions.operand import Path
 from pynamodb.models import Model
 
 from hookwatch import tables
+from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.erasing import deletions
+from hookwatch.notifying import batches
 from hookwatch.observing import hours
 
 # ── What comes in by it ──
@@ -33,6 +35,12 @@ def sources(application_id: str, after: str = "") -> Iterator[tables.Source]:
     return tables.Source.scan(
         is_its_own, last_evaluated_key=_key(["source_id"], [after]) if after else None, consistent_read=True
     )
+
+
+def replays(application_id: str, after: str = "") -> Iterator[tables.Replay]:
+    """By `replay_id`; and that one to an operational endpoint is running."""
+    table = tables.Replay
+    return table.by_application.query(application_id, table.replay_id > after if after else None)
 
 
 # ── What others are found by, and the others ──
@@ -60,6 +68,13 @@ def attempts_of_event(event_id: str, after: str = "") -> Iterator[tables.Operati
     return table.query(event_id, table.attempt_key > after if after else None, consistent_read=True)
 
 
+def attempts_with_event(event_id: str, after: str = "") -> Iterator[tables.OperationalAttempt]:
+    """By `attempt_key`: those of the event alone, and those of batches that have it."""
+    in_batches = (attempts_of_event(batch.batch_id, after) for batch in batches.of_event(event_id))
+    found = chain(attempts_of_event(event_id, after), *in_batches)
+    return iter(sorted(found, key=lambda item: item.attempt_key))
+
+
 def attempts_of_operational_endpoint(
     operational_endpoint_id: str, after: Sequence[str] = ()
 ) -> Iterator[tables.OperationalAttempt]:
@@ -71,15 +86,28 @@ def attempts_of_operational_endpoint(
     )
 
 
-def _behind_operational_endpoint(_: str, operational_endpoint_id: str) -> Iterator[Model]:
+def _behind_operational_endpoint(application_id: str, operational_endpoint_id: str) -> Iterator[Model]:
     return chain(
         attempts_of_operational_endpoint(operational_endpoint_id),
         tables.DeliveryPace.query(operational_endpoint_id, consistent_read=True),
+        _open_batches(application_id, operational_endpoint_id),
     )
 
 
 def _behind_event(_: str, event_id: str) -> Iterator[Model]:
-    return attempts_of_event(event_id)
+    """Its batches too: whatever else they have is of the same application."""
+    in_batches = list(tables.OperationalBatch.query(event_id, consistent_read=True))
+    for item in in_batches:
+        if item.batch_id:
+            yield from attempts_of_event(item.batch_id)
+            yield from tables.OperationalBatch.query(item.batch_id, consistent_read=True)
+    yield from in_batches
+    yield from attempts_of_event(event_id)
+
+
+def _open_batches(application_id: str, operational_endpoint_id: str) -> Iterator[tables.OperationalBatch]:
+    subject = batches.subject_of(operational_endpoint_id, application_id)
+    return tables.OperationalBatch.query(subject, consistent_read=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +145,14 @@ def things_known(application_id: str) -> Iterator[tables.Application]:
 
 
 def rest(application_id: str) -> Iterator[Model]:
-    return chain(hours.rows_of_application(application_id), event_types(application_id), things_known(application_id))
+    everywhere = operational_endpoints(EVERY_APPLICATION)
+    of_everybody = (_open_batches(application_id, each.operational_endpoint_id) for each in everywhere)
+    return chain(
+        chain.from_iterable(of_everybody),
+        hours.rows_of_application(application_id),
+        event_types(application_id),
+        things_known(application_id),
+    )
 
 
 def audit_items(application_id: str, start: str = "") -> Iterator[tables.Audit]:

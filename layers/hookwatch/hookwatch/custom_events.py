@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from hookwatch import activity, errors, event_items, tables, times, writes
-from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST
+from hookwatch.observing.given import FARTHEST_AHEAD, OLDEST
 from hookwatch.operational_events import OperationalEvent, event_id
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import boto3
-
 from hookwatch import aws
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ class Encryption:
 
     def __init__(self, key_arn: str) -> None:
         self._key_arn = key_arn
-        self._kms: KMSClient = boto3.client("kms", config=aws.CONFIG)
+        self._kms: KMSClient = aws.client("kms")
 
     def encrypt(self, plaintext: bytes, **context: str) -> list[bytes]:
         """The ciphertexts of `plaintext`, one for every 4,096 bytes of it."""

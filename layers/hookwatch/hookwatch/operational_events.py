@@ -11,6 +11,7 @@ import msgspec
 from hookwatch import times
 
 TEST = "webhook.test"
+BATCH = "batch"  # the type of a body that holds several events; no event is of it
 ALARM = "alarm.state_changed"
 HEARTBEAT = "hookwatch.heartbeat"
 

@@ -1,27 +1,38 @@
 """Secrets Manager: the deployment's own keys."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
+from cachetools import TTLCache
 
 from hookwatch import aws
 
-_KEPT = 300  # seconds
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_KEPT_AT_MOST, _KEPT_SECONDS = 10, 300
+_kept: TTLCache[str, str] = TTLCache(_KEPT_AT_MOST, _KEPT_SECONDS)
 
 
 @cache
-def provider() -> SecretsProvider:
-    return SecretsProvider(boto_config=aws.CONFIG)
+def client() -> "SecretsManagerClient":
+    made: SecretsManagerClient = aws.client("secretsmanager")
+    return made
 
 
 def get(secret_id: str, *, is_fresh: bool = False) -> str:
     """The text of a secret, five minutes old at most, or as it is now.
 
     Raises:
-        botocore.exceptions.ClientError, BotoCoreError: which Powertools wraps in an error of its own.
+        botocore.exceptions.ClientError, BotoCoreError: it could not be read.
     """
-    try:
-        return str(provider().get(secret_id, max_age=_KEPT, force_fetch=is_fresh))
-    except GetParameterError as error:
-        raise error.__context__ or error from None
+    text = None if is_fresh else _kept.get(secret_id)
+    if text is None:
+        text = client().get_secret_value(SecretId=secret_id)["SecretString"]
+        _kept[secret_id] = text
+    return text
+
+
+def forget() -> None:
+    """What is kept, before its time."""
+    _kept.clear()

@@ -133,8 +133,15 @@ class EmitterSettings(_FromEnvironment):
     deliveries_queue_url: str
     retries_queue_url: str
     emitter_failures_queue_url: str
+    batches_queue_url: str
     seal_key_secret: str
+    event_retention_days: int
     endpoint_cache_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayerSettings(EmitterSettings):
+    replays_queue_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,7 @@ class DeliverySettings(_FromEnvironment):
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings(_FromEnvironment):
+    replays_queue_url: str
     endpoints_per_application: int
     cursor_key_secret: str
     policy: Policy

@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pynamodb.connection.base
 from pynamodb.attributes import (
     BinaryAttribute,
+    BinarySetAttribute,
     BooleanAttribute,
     JSONAttribute,
     ListAttribute,
@@ -18,12 +20,15 @@ from pynamodb.models import Model
 from hookwatch import aws
 from hookwatch.settings import environment
 
-# As `aws.CONFIG`, in PynamoDB's words.
+# As `aws.session`, in PynamoDB's words.
 TIMEOUTS: dict[str, Any] = {
     "connect_timeout_seconds": aws.CONNECT_TIMEOUT,
     "read_timeout_seconds": aws.READ_TIMEOUT,
     "max_retry_attempts": aws.ATTEMPTS - 1,
 }
+
+# PynamoDB (6.1) makes a session for each table and thread, and each would read all that botocore knows of AWS.
+pynamodb.connection.base.get_session = aws.session  # type: ignore[assignment, attr-defined]
 
 
 class _Table:
@@ -84,7 +89,8 @@ class OperationalEvent(Model):
     listed_at = UnicodeAttribute()  # the timestamp and the id: sorts by time, and is unique
     type = UnicodeAttribute()
     timestamp = UnicodeAttribute()
-    data = UnicodeAttribute()  # JSON
+    data = UnicodeAttribute(null=True)  # JSON
+    packed_data = BinaryAttribute(legacy_encoding=False, null=True)  # in its place, zlib of it
     quiet = BooleanAttribute(default=False)
     endpoint_id = UnicodeAttribute(null=True)
     request_digest = UnicodeAttribute(null=True)  # of the body that a custom event was posted with
@@ -119,6 +125,8 @@ class OperationalEndpoint(Model):
     format = UnicodeAttribute(default="standard")
     rate_limit = NumberAttribute(null=True)  # deliveries a second
     retry_schedule: ListAttribute[Any] = ListAttribute(of=NumberAttribute, null=True)  # seconds
+    batch_max_events = NumberAttribute(null=True)
+    batch_max_wait = NumberAttribute(null=True)  # seconds
     metadata: JSONAttribute = JSONAttribute(default=dict)
     header_names: ListAttribute[Any] = ListAttribute(of=UnicodeAttribute, default=list)
     credentials: ListAttribute[Any] = ListAttribute(
@@ -148,6 +156,28 @@ class DeliveryPace(Model):
     expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
 
 
+class OperationalBatch(Model):
+    """Events that are delivered together, an item for each thing. Of a batch, `events`: which it has, and how far it
+    is. Of an operational endpoint and an application, `open`: the batch that is being filled. Of an event, by
+    operational endpoint: the batch that it is in, or is to be put into."""
+
+    class Meta(_Table):
+        table_name = environment("OPERATIONAL_BATCH_TABLE")
+
+    subject = UnicodeAttribute(
+        hash_key=True
+    )  # a batch id; JSON: [operational endpoint id, application id]; an event id
+    item = UnicodeAttribute(range_key=True)  # `events`; `open`; an operational endpoint id
+    batch_id = UnicodeAttribute(null=True)
+    operational_endpoint_id = UnicodeAttribute(null=True)
+    application_id = UnicodeAttribute(null=True)  # of the events
+    event_ids = BinarySetAttribute(legacy_encoding=False, null=True)  # without `evt_`, 16 bytes each
+    size = NumberAttribute(null=True)  # bytes of their bodies
+    sealed_at = UnicodeAttribute(null=True)  # from then on it has no more events
+    queued_at = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()  # seconds since the epoch (DynamoDB TTL)
+
+
 class _AttemptsOfEndpoint(GlobalSecondaryIndex["OperationalAttempt"]):
     class Meta:
         index_name = "by_operational_endpoint"
@@ -163,7 +193,7 @@ class OperationalAttempt(Model):
     class Meta(_Table):
         table_name = environment("OPERATIONAL_ATTEMPT_TABLE")
 
-    event_id = UnicodeAttribute(hash_key=True)
+    event_id = UnicodeAttribute(hash_key=True)  # or the id of a batch
     attempt_key = UnicodeAttribute(range_key=True)  # operational endpoint, replay, number
     operational_endpoint_id = UnicodeAttribute()
     application_id = UnicodeAttribute(null=True)  # the operational endpoint's
@@ -173,11 +203,47 @@ class OperationalAttempt(Model):
     next_attempt_at = UnicodeAttribute(null=True)
     response_status_code = NumberAttribute(null=True)
     response = BinaryAttribute(legacy_encoding=False, null=True)  # any bytes: a NUL is data
+    packed_response = BinaryAttribute(legacy_encoding=False, null=True)  # in its place, zlib of it
     duration_ms = NumberAttribute(null=True)
     error = UnicodeAttribute(null=True)
     reason = UnicodeAttribute(null=True)
     expires_at = NumberAttribute()
     by_operational_endpoint = _AttemptsOfEndpoint()
+
+
+class _ReplaysOfApplication(GlobalSecondaryIndex["Replay"]):
+    class Meta:
+        index_name = "by_application"
+        projection = AllProjection()
+
+    application_id = UnicodeAttribute(hash_key=True)
+    replay_id = UnicodeAttribute(range_key=True)
+
+
+class Replay(Model):
+    """A replay, or one event sent again; and, while one to it is running, `active#<operational endpoint id>`."""
+
+    class Meta(_Table):
+        table_name = environment("REPLAY_TABLE")
+
+    replay_id = UnicodeAttribute(hash_key=True)
+    application_id = UnicodeAttribute()
+    asked = UnicodeAttribute(null=True)  # JSON of notifying.replays.Asked
+    request_digest = UnicodeAttribute(null=True)  # of the body that it was asked for with
+    state = UnicodeAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
+    step = NumberAttribute(null=True)
+    place = UnicodeAttribute(null=True)  # JSON of past_events.Place: up to here it has looked at
+    goes_on_at = UnicodeAttribute(null=True)
+    counted = NumberAttribute(null=True)
+    sent = NumberAttribute(null=True)
+    failed = NumberAttribute(null=True)
+    created_at = UnicodeAttribute(null=True)
+    updated_at = UnicodeAttribute(null=True)
+    ended_at = UnicodeAttribute(null=True)
+    holder = UnicodeAttribute(null=True)  # of an active#…: which replay
+    expires_at = NumberAttribute(null=True)  # seconds since the epoch (DynamoDB TTL), once it has ended
+    by_application = _ReplaysOfApplication()
 
 
 class ApiKey(Model):
@@ -350,12 +416,18 @@ def expiry(moment: datetime, days: int) -> int:
     return int((moment + timedelta(days=days)).timestamp())
 
 
+def key_of(item: Model) -> tuple[Any, ...]:
+    """Its hash key, and its range key where there is one."""
+    attributes = type(item).get_attributes().items()
+    return tuple(getattr(item, name) for name, each in attributes if each.is_hash_key or each.is_range_key)
+
+
 def connection_of(model: type[Model]) -> Connection:
     """The model's own: it has its client already, and the timeouts above."""
     return model._get_connection().connection
 
 
 def connect(*models: type[Model]) -> None:
-    """Makes the models' clients now: making one takes a tenth of a second, and threads would each make their own."""
+    """Makes the models' clients now: a function starts on more of a processor than it is then given to work on."""
     for model in models:
         connection_of(model).client  # noqa: B018  # the property makes it

@@ -36,11 +36,20 @@ def put_if(condition: Condition, item: Model, *, beside: Sequence[Model] = ()) -
     return _together(item, beside, lambda transaction: transaction.save(item, condition=condition))
 
 
-def update_if(condition: Condition, item: Model, *actions: Action, beside: Sequence[Model] = ()) -> bool:
-    """As `put_if`. Updated alone, the item then has what is stored; a transaction does not tell."""
-    if not beside:
+def update_if(
+    condition: Condition, item: Model, *actions: Action, beside: Sequence[Model] = (), without: Sequence[Model] = ()
+) -> bool:
+    """As `put_if`; what it is then `without` is deleted. Updated alone, the item then has what is stored; a transaction
+    does not tell."""
+    if not beside and not without:
         return _holds_in_the_end(lambda: item.update(actions=list(actions), condition=condition))
-    return _together(item, beside, lambda transaction: transaction.update(item, list(actions), condition=condition))
+
+    def change(transaction: TransactWrite) -> None:
+        transaction.update(item, list(actions), condition=condition)
+        for other in without:
+            transaction.delete(other)
+
+    return _together(item, beside, change)
 
 
 def delete_if(condition: Condition, item: Model, *, beside: Sequence[Model] = ()) -> bool:

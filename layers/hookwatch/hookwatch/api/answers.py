@@ -4,11 +4,15 @@ from http import HTTPStatus
 from typing import Annotated, Any, get_args
 
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse, OpenAPIResponseHeader
-from pydantic import WithJsonSchema
+from pydantic import ConfigDict, WithJsonSchema
 
 ETAG: dict[str, OpenAPIResponseHeader] = {
     "ETag": {"description": "Of what is shown; send it as If-Match.", "schema": {"type": "string"}}
 }
+
+# Of a body: nothing that is not known, and nothing of another type. What reads it is made when one comes, for a
+# function that has just started has one request to answer.
+TAKEN = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 

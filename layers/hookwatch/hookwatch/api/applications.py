@@ -13,7 +13,7 @@ from hookwatch.api import answer, audited, exports, paging, scope
 from hookwatch.api.answers import Time, among, answers
 from hookwatch.erasing import deletions
 from hookwatch.erasing.deletions import Deletion
-from hookwatch.observing.reports import Id
+from hookwatch.observing.given import Id
 
 router = APIGatewayRouter()
 

@@ -23,11 +23,14 @@ Status = Annotated[AttemptStatus | None, Query()]
 
 
 class AttemptView(TypedDict):
-    """`response` is the first kilobyte of the answer as text, where it is UTF-8; else it is in `response_base64`, for a
-    receiver may send any bytes."""
+    """`webhook_id` is what the receiver saw: the event's id, or that of the batch that it was in. Of a batch `event_id`
+    is null in the list of an operational endpoint. `response` is the first kilobyte of the answer as text, where it is
+    UTF-8; else it is in `response_base64`, for a receiver may send any bytes."""
 
-    event_id: str
+    event_id: str | None
+    webhook_id: str
     operational_endpoint_id: str
+    replay_id: str | None
     number: int
     status: Annotated[str, among(AttemptStatus)]
     attempted_at: Time
@@ -40,11 +43,14 @@ class AttemptView(TypedDict):
     reason: str | None
 
 
-def view(attempt: OperationalAttempt) -> AttemptView:
+def view(attempt: OperationalAttempt, event_id: str | None = None) -> AttemptView:
+    """`event_id` is the event whose attempts are shown, where it is one's."""
     text, encoded = _told(attempt.response or b"")
     return {
-        "event_id": attempt.event_id,
+        "event_id": event_id or (None if attempt.is_of_batch else attempt.webhook_id),
+        "webhook_id": attempt.webhook_id,
         "operational_endpoint_id": attempt.operational_endpoint_id,
+        "replay_id": attempt.replay_id,
         "number": attempt.number,
         "status": attempt.status,
         "attempted_at": attempt.attempted_at,
@@ -80,18 +86,24 @@ def list_attempts_of_event(
     left = [attempt for attempt in found if last is None or attempt.listed_at < last]
     shown = left[:limit]
     next_cursor = paging.cursor(router.current_event, *shown[-1].listed_at) if len(left) > limit else None
-    return answer(200, {"data": [view(attempt) for attempt in shown], "next_cursor": next_cursor})
+    return answer(200, {"data": [view(attempt, event_id) for attempt in shown], "next_cursor": next_cursor})
 
 
 @router.get("/<operational_endpoint_id>/attempts", responses=answers(paging.Page[AttemptView]))
 def list_attempts_of_endpoint(
-    operational_endpoint_id: str, status: Status = None, limit: paging.Limit = 50, cursor: paging.Cursor = None
+    operational_endpoint_id: str,
+    status: Status = None,
+    replay_id: Annotated[str | None, Query()] = None,
+    limit: paging.Limit = 50,
+    cursor: paging.Cursor = None,
 ) -> Response[str]:
-    """Newest first. A page may be short though there are more."""
+    """Newest first; with `replay_id`, those of that replay. A page may be short though there are more."""
     table = tables.OperationalAttempt
     condition = table.expires_at > int(times.now().timestamp())
     if status is not None:
         condition &= table.status == status
+    if replay_id is not None:
+        condition &= table.attempt_key.startswith(f"{operational_endpoint_id}#{replay_id}#")
     found = table.by_operational_endpoint.query(
         own_endpoint(operational_endpoint_id).operational_endpoint_id,
         filter_condition=condition,

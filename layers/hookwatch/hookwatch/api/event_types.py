@@ -5,16 +5,16 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from hookwatch import custom_types, errors, json_schemas
 from hookwatch.api import answer, audited, implied_scope, scope
-from hookwatch.api.answers import answers, no_content
+from hookwatch.api.answers import TAKEN, answers, no_content
 from hookwatch.api.paging import Page
 from hookwatch.catalogue import CATALOGUE, EventType
 from hookwatch.custom_types import CustomType
-from hookwatch.observing.reports import Id
+from hookwatch.observing.given import Id
 
 router = APIGatewayRouter()
 
@@ -22,7 +22,7 @@ router = APIGatewayRouter()
 class EventTypeBody(BaseModel):
     """`schema` is of the `data` that is posted to /events; `example` is such data."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     application_id: Id
     description: Annotated[str, Field(min_length=1, max_length=1024)]

@@ -7,19 +7,19 @@ from typing import Annotated, Any, Literal
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from pynamodb.expressions.condition import Condition
 from typing_extensions import TypedDict
 
 from hookwatch import custom_events, custom_types, errors, event_items, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, events_everywhere, identity_of, is_visible, paging, scope
-from hookwatch.api.answers import Time, answers
+from hookwatch.api.answers import TAKEN, Time, answers
 from hookwatch.api.operational_endpoints import Owed
 from hookwatch.logs import logger
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute
-from hookwatch.observing.reports import FARTHEST_AHEAD, OLDEST, Id, Moment
+from hookwatch.observing.given import FARTHEST_AHEAD, OLDEST, Id, Moment
 from hookwatch.operational_events import OperationalEvent, linking_to, to_payload
 from hookwatch.settings import ApiSettings
 
@@ -29,7 +29,7 @@ router, settings = APIGatewayRouter(), ApiSettings.from_environment()
 class EventBody(BaseModel):
     """An event of one of the application's own types; `data` satisfies the type's schema."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     application_id: Id
     type: Annotated[str, Field(min_length=1, max_length=128)]

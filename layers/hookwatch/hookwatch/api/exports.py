@@ -23,11 +23,13 @@ from hookwatch.api import (
     keys,
     monitored_endpoints,
     policies,
+    replays,
     sources,
     stats,
 )
 from hookwatch.notifying import attempts as on_record
 from hookwatch.notifying import endpoints, mutes
+from hookwatch.notifying import replays as on_replays
 from hookwatch.notifying.mutes import Mute
 from hookwatch.observing import hours, records
 from hookwatch.observing import sources as known_sources
@@ -46,6 +48,7 @@ Kind = Literal[
     "stats",
     "event",
     "attempt",
+    "replay",
     "audit",
 ]
 Step = tuple[Position, Item | None]
@@ -196,11 +199,17 @@ def _attempts_elsewhere(asked: Asked, start: str = "", after: str = "") -> Itera
     for event in belongings.events(asked.application_id, start):
         begins = after if event.listed_at == start else ""
         yield (event.listed_at, begins) if begins else (event.listed_at,), None
-        for item in belongings.attempts_of_event(event.event_id, begins):
+        for item in belongings.attempts_with_event(event.event_id, begins):
             is_shown = item.operational_endpoint_id not in its_own and asked.is_kept(item)
             attempt = on_record.from_item(item)
             is_shown = is_shown and asked.is_visible(attempt.application_id)
-            yield (event.listed_at, item.attempt_key), attempts.view(attempt) if is_shown else None
+            yield (event.listed_at, item.attempt_key), attempts.view(attempt, event.event_id) if is_shown else None
+
+
+def _replays(asked: Asked, after: str = "") -> Iterator[Step]:
+    for item in belongings.replays(asked.application_id, after):
+        is_shown = not on_replays.is_mark(item) and asked.is_kept(item)
+        yield (item.replay_id,), replays.view(on_replays.from_item(item)) if is_shown else None
 
 
 def _audit(asked: Asked, after: str = "") -> Iterator[Step]:
@@ -222,5 +231,6 @@ KINDS: Mapping[str, Callable[..., Iterator[Step]]] = {
     "event": _events,
     "attempt": _attempts,
     "attempt elsewhere": _attempts_elsewhere,
+    "replay": _replays,
     "audit": _audit,
 }

@@ -5,16 +5,16 @@ from typing import Annotated, Any, Self
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from typing_extensions import TypedDict
 
 from hookwatch import errors, json_schemas, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, events, scope
-from hookwatch.api.answers import answers
+from hookwatch.api.answers import TAKEN, answers
 from hookwatch.api.operational_endpoint_body import Filter
 from hookwatch.notifying import predicates
-from hookwatch.observing.reports import Id
+from hookwatch.observing.given import Id
 
 router = APIGatewayRouter()
 
@@ -24,7 +24,7 @@ _PAYLOAD = ("type", "timestamp", "data")
 class GivenEvent(BaseModel):
     """An event as receivers get it, or as `GET /events` shows it."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     type: Annotated[str, Field(max_length=128)]
     timestamp: Annotated[str | None, Field(max_length=64)] = None
@@ -37,7 +37,7 @@ class GivenEvent(BaseModel):
 class FilterTestBody(BaseModel):
     """`event`, or else the `last` events of the application."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     filter: Filter
     event: GivenEvent | None = None

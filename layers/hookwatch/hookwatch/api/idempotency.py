@@ -42,7 +42,7 @@ class Idempotency:
 
     def __init__(self, refills: Mapping[str, Refill] | None = None) -> None:
         self._refills = refills or {}
-        self._store = DynamoDBPersistenceLayer(environment("IDEMPOTENCY_TABLE"), boto_config=aws.CONFIG)
+        self._store = DynamoDBPersistenceLayer(environment("IDEMPOTENCY_TABLE"), boto3_client=aws.client("dynamodb"))
 
     def middleware(self, app: APIGatewayRestResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
         request, route = app.current_event, app.request.route

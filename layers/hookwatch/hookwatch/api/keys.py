@@ -6,7 +6,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 
 from hookwatch import errors, tables, times
@@ -15,8 +15,8 @@ from hookwatch.access.api_keys import APPLICATIONS_AT_MOST, ApiKey
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.access.roles import Role
 from hookwatch.api import actor_of, answer, audited, idempotency, is_visible, paging
-from hookwatch.api.answers import Time, among, answers, no_content
-from hookwatch.observing.reports import Id
+from hookwatch.api.answers import TAKEN, Time, among, answers, no_content
+from hookwatch.observing.given import Id
 
 router = APIGatewayRouter()
 
@@ -24,7 +24,7 @@ router = APIGatewayRouter()
 class KeyBody(BaseModel):
     """`application_ids` is `["*"]` for every application, which only a key of every application gives."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     role: Role
     application_ids: Annotated[

@@ -6,18 +6,18 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from hookwatch import errors, tables, times
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import actor_of, answer, audited, paging, scope
-from hookwatch.api.answers import Time, among, answers, no_content
+from hookwatch.api.answers import TAKEN, Time, among, answers, no_content
 from hookwatch.notifying import mutes
 from hookwatch.notifying.mutes import Mute, Spell
 from hookwatch.observing import records, sweeping
+from hookwatch.observing.given import Id, Moment
 from hookwatch.observing.health import Incident
-from hookwatch.observing.reports import Id, Moment
 from hookwatch.settings import ApiSettings
 
 router, settings = APIGatewayRouter(), ApiSettings.from_environment()
@@ -26,7 +26,7 @@ LONGEST_MUTE = timedelta(days=90)
 
 
 class MuteBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     application_id: Id
     until: Annotated[Moment, Field(strict=False)]

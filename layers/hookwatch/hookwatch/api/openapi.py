@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 import hookwatch
 from hookwatch.access import roles
 from hookwatch.access.roles import Need
-from hookwatch.catalogue import CATALOGUE, EventType
+from hookwatch.api import webhooks
 from hookwatch.observing.reports import SignalsBody
 from hookwatch.policy import Policy
 
@@ -80,6 +80,7 @@ _PARAMETERS: Mapping[tuple[str, str], Json] = {
     ("query", "until"): {"description": "RFC 3339; not included."},
     ("path", "operational_endpoint_id"): {"schema": {"type": "string", "pattern": "^oep_[0-9a-f]{24}$"}},
     ("path", "event_id"): {"schema": {"type": "string", "pattern": "^evt_[0-9a-f]{32}$"}},
+    ("path", "replay_id"): {"schema": {"type": "string", "pattern": "^rpl_[0-9a-f]{24}$"}},
     ("path", "source_id"): {"schema": {"type": "string", "pattern": "^src_[0-9a-f]{24}$"}},
     ("path", "key_id"): {"schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
 }
@@ -105,11 +106,6 @@ _OF_SIGNALS = (
         "schema": {"type": "string"},
     },
 )
-_WEBHOOK_HEADERS = {
-    "webhook-id": "The event's id, the same each time that it is sent.",
-    "webhook-timestamp": "When it was sent, in seconds since the epoch.",
-    "webhook-signature": "`v1,` and the base64 of an HMAC-SHA256, one for each secret, by Standard Webhooks.",
-}
 
 
 def document(*apps: APIGatewayRestResolver) -> Json:
@@ -124,7 +120,7 @@ def document(*apps: APIGatewayRestResolver) -> Json:
                 operation = told["paths"][route.openapi_path][route.method.lower()]
                 named = route.method, route.openapi_path
                 operations[named] = _operation(*named, operation, route.func.__name__, route.func.__doc__)
-    schemas |= _of_bodies_that_routes_read(schemas) | {_camel(name): _schema(each) for name, each in CATALOGUE.items()}
+    schemas |= _of_bodies_that_routes_read(schemas) | webhooks.schemas()
     paths: dict[str, Json] = {}
     for method, path in (*roles.NEEDS, *sorted(roles.OPEN)):
         if (method, path) in operations:
@@ -149,7 +145,7 @@ def document(*apps: APIGatewayRestResolver) -> Json:
                 "key": {"type": "http", "scheme": "bearer", "bearerFormat": "Hookwatch key: hwk_<id>_<secret>"}
             },
         },
-        "webhooks": {name: {"post": _webhook(event_type)} for name, event_type in CATALOGUE.items()},
+        "webhooks": webhooks.webhooks(),
     }
 
 
@@ -237,42 +233,6 @@ def _or_null(name: str, schema: Json, whole: Json) -> Json:
     if {"type": "null"} in schema.get("anyOf", ()):
         return schema
     return {"anyOf": [{key: value for key, value in schema.items() if key != "default"}, {"type": "null"}]}
-
-
-def _webhook(event_type: EventType) -> Json:
-    return {
-        "operationId": _camel(event_type.name),
-        "summary": event_type.name,
-        "description": event_type.description,
-        "tags": ["webhooks"],
-        "security": [],
-        "parameters": [
-            {"name": name, "in": "header", "required": True, "description": what, "schema": {"type": "string"}}
-            for name, what in _WEBHOOK_HEADERS.items()
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": _ref(_camel(event_type.name)),
-                    "example": event_type.example,
-                }
-            },
-        },
-        "responses": {
-            "2XX": {"description": "It was received."},
-            "410": {"description": "Nothing is to be sent there any more: the operational endpoint is disabled."},
-            "default": {"description": "It is sent again, up to four times; `Retry-After` is heeded up to an hour."},
-        },
-    }
-
-
-def _schema(event_type: EventType) -> Json:
-    return {key: value for key, value in event_type.schema.items() if key != "$schema"}
-
-
-def _camel(name: str) -> str:
-    return "".join(word.capitalize() for word in re.split(r"[._]", name))
 
 
 def _tidy(part: Any) -> Any:

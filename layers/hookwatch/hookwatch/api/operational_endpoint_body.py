@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
-from hookwatch.api.answers import Time, among
-from hookwatch.notifying import addresses, formats, pacing, predicates
+from hookwatch.api.answers import TAKEN, Time, among
+from hookwatch.notifying import addresses, batches, formats, pacing, predicates
 from hookwatch.notifying.endpoints import HIDDEN
 from hookwatch.settings import LONGEST_WAIT, ApiSettings
 
@@ -44,15 +44,24 @@ Filter = Annotated[
 class RetryBody(BaseModel):
     """`schedule_seconds` are the waits after the first, second, … failed attempt; none at all make it one attempt."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     schedule_seconds: Annotated[
         list[Annotated[int, Field(ge=1, le=int(LONGEST_WAIT.total_seconds()))]], Field(max_length=4)
     ]
 
 
+class BatchBody(BaseModel):
+    """Several events in one POST: as soon as `max_events` wait, or the first of them has waited `max_wait_seconds`."""
+
+    model_config = TAKEN
+
+    max_events: Annotated[int, Field(ge=1, le=batches.EVENTS_AT_MOST)] = 100
+    max_wait_seconds: Annotated[int, Field(ge=1, le=int(batches.WAIT_AT_MOST.total_seconds()))] = 60
+
+
 class OperationalEndpointBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     application_id: Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
     url: Annotated[str, Field(max_length=2048)]
@@ -65,6 +74,7 @@ class OperationalEndpointBody(BaseModel):
     routing_key: Annotated[Annotated[str, Field(pattern=_ROUTING_KEY)] | None, Field(validate_default=True)] = None
     rate_limit: Annotated[int, Field(ge=1, le=pacing.RATE_AT_MOST)] | None = None
     retry: RetryBody | None = None
+    batch: BatchBody | None = None
     headers: Annotated[dict[str, str], Field(max_length=10)] = {}
     metadata: Annotated[
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=50)
@@ -119,6 +129,13 @@ class OperationalEndpointBody(BaseModel):
             raise ValueError("the format pagerduty has a routing_key, and no other format has one")
         return key
 
+    @field_validator("batch")
+    @classmethod
+    def _a_batch_is_in_the_standard_format(cls, batch: BatchBody | None, info: ValidationInfo) -> BatchBody | None:
+        if batch and info.data.get("format", formats.STANDARD) != formats.STANDARD:
+            raise ValueError("only the format standard has batches")
+        return batch
+
     @field_validator("headers")
     @classmethod
     def _headers_can_be_sent(cls, headers: dict[str, str]) -> dict[str, str]:
@@ -138,6 +155,11 @@ class RetryView(TypedDict):
     schedule_seconds: list[int]
 
 
+class BatchView(TypedDict):
+    max_events: int
+    max_wait_seconds: int
+
+
 class OperationalEndpointView(TypedDict):
     """Where operational events are delivered. Of `headers` only the names are shown, and of a
     `routing_key` that there is one."""
@@ -154,6 +176,7 @@ class OperationalEndpointView(TypedDict):
     routing_key: Literal["***"] | None
     rate_limit: int | None
     retry: RetryView | None
+    batch: BatchView | None
     headers: dict[str, Literal["***"]]
     metadata: dict[str, str]
     disabled_reason: str | None

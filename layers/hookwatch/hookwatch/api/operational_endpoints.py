@@ -1,6 +1,7 @@
 """Routes: operational endpoints."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
@@ -34,7 +35,7 @@ from hookwatch.catalogue import CATALOGUE
 from hookwatch.encryption import Encryption
 from hookwatch.notifying import credentials, endpoints, pacing, signing
 from hookwatch.notifying.credentials import Credentials
-from hookwatch.notifying.endpoints import HIDDEN, OperationalEndpoint
+from hookwatch.notifying.endpoints import HIDDEN, Batching, OperationalEndpoint
 from hookwatch.notifying.endpoints import shown as view
 from hookwatch.notifying.matching import PRESETS
 from hookwatch.observing.bodies import parse_json
@@ -81,7 +82,7 @@ def create_operational_endpoint(body: OperationalEndpointBody) -> Response[str]:
     operational_endpoint_id, made = idempotency.named(request, "oep_", 24, endpoints.find)
     if made:
         return _created(made, _secret_again(made, body))
-    _check_types(body)
+    check_types(body.filter_types, application_id)
     if endpoints.number_of(application_id) >= settings.endpoints_per_application:
         raise errors.Problem(
             409,
@@ -193,7 +194,7 @@ def _replace(old: OperationalEndpoint, body: OperationalEndpointBody) -> Operati
     etags.check(router.current_event, old.updated_at)
     if body.application_id != old.application_id:
         raise errors.invalid("An endpoint stays in its application.", {"loc": ["application_id"], "msg": "differs"})
-    _check_types(body, kept=old.filter_types)
+    check_types(body.filter_types, body.application_id, kept=old.filter_types)
     known = credentials.decrypt(old, encryption)
     known = replace(
         known,
@@ -241,8 +242,7 @@ def _shown(endpoint: OperationalEndpoint) -> Response[str]:
 def test_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     """Owes it one `webhook.test`, whatever types it asked for. With the same Idempotency-Key it is the same event."""
     endpoint, request, now = own(operational_endpoint_id), router.current_event, times.now()
-    if not endpoint.is_enabled:
-        raise errors.Problem(409, "disabled", "The operational endpoint is disabled; enable it first.")
+    check_enabled(endpoint)
     asked_by = actor_of(request)
     asked = request.headers.get("Idempotency-Key") or secrets.token_hex(16)
     named = event_id(endpoint.application_id, TEST, operational_endpoint_id, asked_by, asked)
@@ -264,6 +264,15 @@ def test_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     return answer(202, {"event_id": named})
 
 
+def check_enabled(endpoint: OperationalEndpoint) -> None:
+    """
+    Raises:
+        errors.Problem: 409.
+    """
+    if not endpoint.is_enabled:
+        raise errors.Problem(409, "disabled", "The operational endpoint is disabled; enable it first.")
+
+
 def own(operational_endpoint_id: str) -> OperationalEndpoint:
     """The endpoint of that id, if the key is for its application.
 
@@ -276,28 +285,30 @@ def own(operational_endpoint_id: str) -> OperationalEndpoint:
     return endpoint
 
 
-def _check_types(body: OperationalEndpointBody, kept: tuple[str, ...] = ()) -> None:
-    """That the types exist: in the catalogue, as a preset, or as the application's own. Those in `kept` may be gone by
-    now.
+def check_types(
+    types: Sequence[str], application_id: str, *, field: str = "filter_types", kept: tuple[str, ...] = ()
+) -> None:
+    """That the types in `field` exist: in the catalogue, as a preset, or as the application's own. Those in `kept` may
+    be gone by now.
 
     Raises:
         errors.Problem: 422, one does not, or is never told of one application.
     """
-    if HEARTBEAT in body.filter_types and body.application_id != EVERY_APPLICATION:
+    if HEARTBEAT in types and application_id != EVERY_APPLICATION:
         raise errors.invalid(
             "The request is not what this route takes.",
-            {"loc": ["filter_types"], "msg": f"{HEARTBEAT} is of no application: name '*' as the application"},
+            {"loc": [field], "msg": f"{HEARTBEAT} is of no application: name '*' as the application"},
         )
     known = {*CATALOGUE, *PRESETS, *kept}
-    unknown = [name for name in body.filter_types if name not in known]
+    unknown = [name for name in types if name not in known]
     if unknown:  # custom_types knows none of every application, "*"
-        own = custom_types.names(body.application_id)
+        own = custom_types.names(application_id)
         unknown = [name for name in unknown if name not in own]
     if unknown:
         raise errors.invalid(
             "The request is not what this route takes.",
             {
-                "loc": ["filter_types"],
+                "loc": [field],
                 "msg": f"there is no event type {unknown[0][:64]!r}; GET /event_types lists them",
             },
         )
@@ -340,6 +351,7 @@ def _plain(body: OperationalEndpointBody) -> dict[str, Any]:
         "format": body.format,
         "rate_limit": body.rate_limit,
         "retry_schedule": body.retry and tuple(timedelta(seconds=wait) for wait in body.retry.schedule_seconds),
+        "batch": body.batch and Batching(body.batch.max_events, timedelta(seconds=body.batch.max_wait_seconds)),
         "metadata": body.metadata,
         "header_names": tuple(body.headers),
     }

@@ -15,8 +15,8 @@ from hookwatch.api import answer, audited, raw_body, scope
 from hookwatch.api.answers import answers, takes
 from hookwatch.observing import policies
 from hookwatch.observing.bodies import parse_json
+from hookwatch.observing.given import Id
 from hookwatch.observing.policies import Policies
-from hookwatch.observing.reports import Id
 from hookwatch.policy import Policy
 from hookwatch.settings import ApiSettings
 

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from hookwatch import errors, times
 from hookwatch.api import answer, audited
-from hookwatch.api.answers import Time, answers
+from hookwatch.api.answers import TAKEN, Time, answers
 from hookwatch.api.operational_endpoints import audit_reading, encryption, own
 from hookwatch.notifying import credentials, endpoints, signing
 from hookwatch.notifying.credentials import Credentials
@@ -25,7 +25,7 @@ GRACE = timedelta(days=1)
 
 
 class RotationBody(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     grace_period_seconds: Annotated[int, Field(ge=0, le=int(LONGEST_GRACE.total_seconds()))] = int(
         GRACE.total_seconds()

@@ -5,16 +5,16 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
 from hookwatch import errors
 from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, api_url, audited, idempotency, is_visible
-from hookwatch.api.answers import Time, among, answers, no_content
+from hookwatch.api.answers import TAKEN, Time, among, answers, no_content
 from hookwatch.encryption import Encryption
 from hookwatch.observing import sources
-from hookwatch.observing.reports import Id
+from hookwatch.observing.given import Id
 from hookwatch.observing.sources import Source, svix
 from hookwatch.settings import ApiSettings
 
@@ -25,7 +25,7 @@ encryption = Encryption(ApiSettings.from_environment().secrets_encryption_key)
 class SourceBody(BaseModel):
     """`application_id` null takes the application from each payload, and needs a key of every application."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = TAKEN
 
     application_id: Id | None
     kind: sources.Kind

@@ -14,7 +14,7 @@ from hookwatch.access.keys import EVERY_APPLICATION
 from hookwatch.api import answer, scope
 from hookwatch.api.answers import Time, answers
 from hookwatch.observing import hours, records, stats
-from hookwatch.observing.reports import Moment
+from hookwatch.observing.given import Moment
 from hookwatch.observing.stats import Counts, Hour
 
 router = APIGatewayRouter()

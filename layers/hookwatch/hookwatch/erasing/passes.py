@@ -52,6 +52,7 @@ def _contents(application_id: str, *, is_second: bool) -> Iterator[Model]:
     a row. So the first remembers the ids, and the second looks behind them again.
     """
     yield from belongings.sources(application_id)
+    yield from belongings.replays(application_id)
     if is_second:
         behind = {root.name: root.behind for root in belongings.ROOTS}
         for item, erased in deletions.remembered(application_id):
@@ -71,10 +72,11 @@ def _contents(application_id: str, *, is_second: bool) -> Iterator[Model]:
 
 
 def _batches(items: Iterable[Model]) -> Iterator[list[Model]]:
-    """Each of one table, and in order: `items` is asked for no more of another table before a batch is done with."""
+    """Each of one table, and in order: `items` is asked for no more of another table before a batch is done with. What
+    is found from two sides is in it once, as BatchWriteItem wants it."""
     for _, of_one_table in groupby(items, key=type):
-        while batch := list(islice(of_one_table, _BATCH)):
-            yield batch
+        while batch := {tables.key_of(item): item for item in islice(of_one_table, _BATCH)}:
+            yield list(batch.values())
 
 
 def _delete(batch: list[Model]) -> None:

@@ -3,7 +3,6 @@
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -17,7 +16,7 @@ from hookwatch.notifying.queue import Delivery
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-# Shorter than `aws.CONFIG`: an attempt of 10 s has come before, in a function of 30.
+# Shorter than `aws.session`: an attempt of 10 s has come before, in a function of 30.
 _CONFIG = Config(
     connect_timeout=2,
     read_timeout=3,
@@ -63,5 +62,5 @@ class AlarmTopic:
         """Made when it is needed, by one thread: few functions ever publish, and a cold start pays for each client."""
         with self._lock:
             if self._client is None:
-                self._client = boto3.client("sns", config=_CONFIG)
+                self._client = aws.client("sns", _CONFIG)
             return self._client

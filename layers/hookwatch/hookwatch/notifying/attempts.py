@@ -1,12 +1,16 @@
 """OperationalAttempt: the record of every attempt, and with it the truth about every delivery."""
 
 import math
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from hookwatch import tables, times, writes
 from hookwatch.access.keys import EVERY_APPLICATION
+from hookwatch.notifying import batches
 from hookwatch.notifying.queue import Delivery
 from hookwatch.notifying.retry import (
     Blocked,
@@ -24,10 +28,10 @@ from hookwatch.notifying.retry import (
 
 @dataclass(frozen=True, slots=True)
 class OperationalAttempt:
-    """One attempt as it is on record. `application_id` is the operational endpoint's; `response` is the first kilobyte
-    of the answer, any bytes."""
+    """One attempt as it is on record. `webhook_id` is the id of what was posted, an event or a batch; `application_id`
+    is the operational endpoint's; `response` is the first kilobyte of the answer, any bytes."""
 
-    event_id: str
+    webhook_id: str
     attempt_key: str
     operational_endpoint_id: str
     application_id: str
@@ -40,6 +44,14 @@ class OperationalAttempt:
     duration_ms: int | None
     error: str | None
     reason: str | None
+
+    @property
+    def is_of_batch(self) -> bool:
+        return self.webhook_id.startswith(batches.PREFIX)
+
+    @property
+    def replay_id(self) -> str | None:
+        return self.attempt_key.split("#")[1] or None
 
     @property
     def listed_at(self) -> tuple[str, str]:
@@ -62,6 +74,16 @@ def last(delivery: Delivery) -> LastAttempt | None:
     due = times.from_text(item.next_attempt_at) if item.next_attempt_at else None
     outcome = item.error or (str(_integer(item.response_status_code)) if item.response_status_code else "")
     return LastAttempt(int(item.number), due, item.status, outcome)
+
+
+def untried(deliveries: Iterable[Delivery]) -> set[str]:
+    """The ids of those of which there is no attempt on record: one strong read for all of them."""
+    firsts = {(delivery.event_id, _key_of(delivery, 1)): delivery.delivery_id for delivery in deliveries}
+    found = tables.OperationalAttempt.batch_get(
+        list(firsts), consistent_read=True, attributes_to_get=["event_id", "attempt_key"]
+    )
+    tried = {(item.event_id, item.attempt_key) for item in found}
+    return {delivery_id for first, delivery_id in firsts.items() if first not in tried}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +135,7 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
     """Puts the attempt on record. False where one of its number is there: a copy of the message was first."""
     item = tables.OperationalAttempt(
         event_id=delivery.event_id,
-        attempt_key=f"{_key(delivery)}{attempted.number:03d}",
+        attempt_key=_key_of(delivery, attempted.number),
         operational_endpoint_id=delivery.operational_endpoint_id,
         application_id=delivery.application_id,
         number=attempted.number,
@@ -127,7 +149,11 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
     match attempted.outcome:
         case Responded(status_code, body=body):
             item.response_status_code = status_code
-            item.response = body
+            packed = zlib.compress(body)
+            if len(packed) < len(body):
+                item.packed_response = packed  # a page of HTML would make the item, and its index's, two kilobytes
+            else:
+                item.response = body
         case Failed(error):
             item.error = error
         case Blocked():
@@ -136,26 +162,61 @@ def record(delivery: Delivery, attempted: Attempted, retention_days: int) -> boo
 
 
 def of_event(event_id: str) -> list[OperationalAttempt]:
-    """Newest first. At most five for each operational endpoint and replay."""
+    """Newest first, those of batches that have it among them. At most five for each operational endpoint and replay."""
     now = times.now().timestamp()
-    found = (item for item in tables.OperationalAttempt.query(event_id) if item.expires_at > now)
-    return sorted(map(from_item, found), key=lambda attempt: attempt.listed_at, reverse=True)
+    found = chain(
+        tables.OperationalAttempt.query(event_id),
+        *(tables.OperationalAttempt.query(batch.batch_id) for batch in batches.of_event(event_id)),
+    )
+    kept = (from_item(item) for item in found if item.expires_at > now)
+    return sorted(kept, key=lambda attempt: attempt.listed_at, reverse=True)
 
 
 def attempted_for(event_id: str) -> set[str]:
-    """The operational endpoints to which the event was delivered, or is being delivered, without a replay."""
+    """The operational endpoints to which the event was delivered, or is being delivered, or waits to be in a batch; not
+    by a replay."""
     keys = tables.OperationalAttempt.query(event_id, attributes_to_get=["attempt_key"], consistent_read=True)
     parts = (item.attempt_key.split("#") for item in keys)
-    return {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
+    alone = {operational_endpoint_id for operational_endpoint_id, replay, _ in parts if not replay}
+    return alone | {batch.operational_endpoint_id for batch in batches.of_event(event_id)}
+
+
+def has_failed(event_id: str, operational_endpoint_id: str, *, apart_from: str) -> bool:
+    """Whether the event has not reached the operational endpoint, and is not on its way there any more: each of its
+    deliveries, of replays and in a batch too, ended without success, or there is none. The replay `apart_from` is not
+    looked at."""
+    last = _last_of_each(event_id, operational_endpoint_id)
+    last.pop(apart_from, None)
+    of_batches = [
+        _last_of_each(batch.batch_id, operational_endpoint_id)
+        for batch in batches.of_event(event_id)
+        if batch.operational_endpoint_id == operational_endpoint_id
+    ]
+    if not all(of_batches):
+        return False  # it waits in one that was not posted yet
+    statuses = {status for each in (last, *of_batches) for status in each.values()}
+    return {"delivered", "retrying"}.isdisjoint(statuses)
+
+
+def _last_of_each(webhook_id: str, operational_endpoint_id: str) -> dict[str, str]:
+    """The status of the last attempt, by replay."""
+    table = tables.OperationalAttempt
+    keys = table.attempt_key.startswith(f"{operational_endpoint_id}#")
+    found = table.query(webhook_id, keys, attributes_to_get=["attempt_key", "status"], consistent_read=True)
+    return {item.attempt_key.split("#")[1]: item.status for item in found}  # in the order of their numbers
 
 
 def _key(delivery: Delivery) -> str:
     return f"{delivery.operational_endpoint_id}#{delivery.replay}#"
 
 
+def _key_of(delivery: Delivery, number: int) -> str:
+    return f"{_key(delivery)}{number:03d}"
+
+
 def from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
     return OperationalAttempt(
-        event_id=item.event_id,
+        webhook_id=item.event_id,
         attempt_key=item.attempt_key,
         operational_endpoint_id=item.operational_endpoint_id,
         application_id=item.application_id or EVERY_APPLICATION,
@@ -164,7 +225,7 @@ def from_item(item: tables.OperationalAttempt) -> OperationalAttempt:
         attempted_at=item.attempted_at,
         next_attempt_at=item.next_attempt_at,
         response_status_code=_integer(item.response_status_code),
-        response=item.response,
+        response=zlib.decompress(item.packed_response) if item.packed_response else item.response,
         duration_ms=_integer(item.duration_ms),
         error=item.error,
         reason=item.reason,

@@ -21,10 +21,19 @@ _NOTICES = {"disabled_notice_at", "exhausted_notice_at"}  # of hookwatch.notifyi
 
 
 @dataclass(frozen=True, slots=True)
+class Batching:
+    """Whichever is met first: so many events wait, or the first of them has waited so long."""
+
+    max_events: int
+    max_wait: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalEndpoint:
     """`credentials` are ciphertexts; `filter_types` () means every type; `filter` is an expression of `predicates`, or
-    None; `rate_limit` is in deliveries a second; `retry_schedule` None means the deployment's. Deliveries taught
-    whether one `has_succeeded` at its URL, and since when none has (`failing_since`)."""
+    None; `rate_limit` is in deliveries a second; `retry_schedule` None means the deployment's; `batch` None means that
+    each event is delivered alone. Deliveries taught whether one `has_succeeded` at its URL, and since when none has
+    (`failing_since`)."""
 
     operational_endpoint_id: str
     application_id: str
@@ -40,6 +49,7 @@ class OperationalEndpoint:
     format: str = "standard"
     rate_limit: int | None = None
     retry_schedule: tuple[timedelta, ...] | None = None
+    batch: Batching | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     header_names: tuple[str, ...] = ()
     disabled_reason: str | None = None
@@ -69,6 +79,12 @@ def shown(endpoint: OperationalEndpoint) -> dict[str, Any]:
         "retry": None
         if endpoint.retry_schedule is None
         else {"schedule_seconds": [int(wait.total_seconds()) for wait in endpoint.retry_schedule]},
+        "batch": None
+        if endpoint.batch is None
+        else {
+            "max_events": endpoint.batch.max_events,
+            "max_wait_seconds": int(endpoint.batch.max_wait.total_seconds()),
+        },
         "headers": dict.fromkeys(endpoint.header_names, HIDDEN),
         "metadata": endpoint.metadata,
         "disabled_reason": endpoint.disabled_reason,
@@ -237,6 +253,8 @@ def _to_item(endpoint: OperationalEndpoint) -> tables.OperationalEndpoint:
         retry_schedule=None
         if endpoint.retry_schedule is None
         else [int(wait.total_seconds()) for wait in endpoint.retry_schedule],
+        batch_max_events=endpoint.batch and endpoint.batch.max_events,
+        batch_max_wait=endpoint.batch and int(endpoint.batch.max_wait.total_seconds()),
         metadata=endpoint.metadata,
         header_names=list(endpoint.header_names),
         credentials=list(endpoint.credentials),
@@ -266,6 +284,9 @@ def from_item(item: tables.OperationalEndpoint) -> OperationalEndpoint:
         retry_schedule=None
         if item.retry_schedule is None
         else tuple(timedelta(seconds=int(wait)) for wait in item.retry_schedule),
+        batch=None
+        if item.batch_max_events is None
+        else Batching(int(item.batch_max_events), timedelta(seconds=int(item.batch_max_wait or 0))),
         metadata=item.metadata,
         header_names=tuple(item.header_names),
         disabled_reason=item.disabled_reason,

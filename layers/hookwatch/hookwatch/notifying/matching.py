@@ -24,7 +24,7 @@ PRESETS: Mapping[str, frozenset[str]] = {
             *("endpoint.enabled", "endpoint.disabled"),
         }
     ),
-    _ALL: frozenset(),  # applications have types of their own: see `_asked_for`
+    _ALL: frozenset(),  # applications have types of their own: see `asks_for`
 }
 
 
@@ -39,7 +39,7 @@ def matches(endpoint: OperationalEndpoint, event: OperationalEvent) -> bool:
         and endpoint.application_id in (event.application_id, EVERY_APPLICATION)
         and (endpoint.message_events == "all" or not event.quiet)
         and formats.tells(endpoint.format, event)
-        and _asked_for(endpoint.filter_types, event.type)
+        and asks_for(endpoint.filter_types, event.type)
     )
 
 
@@ -51,7 +51,8 @@ def filtered(endpoint: OperationalEndpoint, payload: Mapping[str, Any], steps: i
     return predicates.evaluate(endpoint.filter, payload, steps)
 
 
-def _asked_for(filter_types: tuple[str, ...], event_type: str) -> bool:
+def asks_for(filter_types: tuple[str, ...], event_type: str) -> bool:
+    """Whether a list of types and presets has the type; an empty one has all but the heartbeat."""
     if event_type == HEARTBEAT:
         return HEARTBEAT in filter_types
     is_in_a_preset = any(event_type in PRESETS.get(name, ()) for name in filter_types)

@@ -17,6 +17,8 @@ from hookwatch.notifying.retry import Wait
 
 RATE_AT_MOST = 500  # deliveries a second; a slot is one write, and an item takes 1,000 a second (DynamoDB quotas)
 SLOT_WITHIN = timedelta(seconds=2)  # what a delivery may wait for its slot inside a running function
+YIELDS_WITHIN = timedelta(seconds=0.5)  # and one of a replay: of a second's, at half the limit, the last waits so long
+YIELDS_FOR = timedelta(seconds=10)
 _KEPT_DAYS = 30  # twice as long as a queue keeps what waits in line
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,13 +32,18 @@ class Go:
     after: float = 0.0
 
 
-def turn(endpoint: OperationalEndpoint, now: datetime, comes_at: datetime | None = None) -> Go | Wait:
+def turn(
+    endpoint: OperationalEndpoint, now: datetime, comes_at: datetime | None = None, *, yields: bool = False
+) -> Go | Wait:
     """When a delivery that has its place in line at `comes_at` is to go out to `endpoint`: soon, or so much later that
-    it has to come again."""
+    it has to come again. One of a replay `yields`: it has no place in line, and none is given to it."""
     if endpoint.rate_limit is None:
         return Go()
     name = endpoint.operational_endpoint_id
-    if comes_at is not None and comes_at > now and comes_at < _end_of_line(name):
+    if yields:
+        slot = take_slot(name, endpoint.rate_limit, now, YIELDS_WITHIN)
+        return Wait(YIELDS_FOR) if slot is None else Go((slot - now).total_seconds())
+    if comes_at is not None and comes_at > now and comes_at < end_of_line(name):
         return Wait(comes_at - now)
     slot = take_slot(name, endpoint.rate_limit, now)
     if slot is not None:
@@ -50,7 +57,8 @@ def disband(operational_endpoint_id: str) -> None:
     tables.DeliveryPace(operational_endpoint_id).delete()
 
 
-def _end_of_line(operational_endpoint_id: str) -> datetime:
+def end_of_line(operational_endpoint_id: str) -> datetime:
+    """Up to when places in the line are taken."""
     try:
         end = tables.DeliveryPace.get(operational_endpoint_id, consistent_read=True).line_ends_at
     except tables.DeliveryPace.DoesNotExist:
@@ -58,9 +66,11 @@ def _end_of_line(operational_endpoint_id: str) -> datetime:
     return _EPOCH + timedelta(microseconds=int(end or 0))
 
 
-def take_slot(operational_endpoint_id: str, rate: int, now: datetime) -> datetime | None:
-    """When to post, at most `SLOT_WITHIN` ahead; None where all slots until then are taken."""
-    taken = _advance("slots_end_at", operational_endpoint_id, 1, rate, now, latest=now + SLOT_WITHIN)
+def take_slot(
+    operational_endpoint_id: str, rate: int, now: datetime, within: timedelta = SLOT_WITHIN
+) -> datetime | None:
+    """When to post, at most `within` ahead; None where all slots until then are taken."""
+    taken = _advance("slots_end_at", operational_endpoint_id, 1, rate, now, latest=now + within)
     return taken[0] if taken else None
 
 

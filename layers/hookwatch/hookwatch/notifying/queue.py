@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import msgspec
 from msgspec.structs import replace
 
@@ -22,7 +21,7 @@ from hookwatch.logs import logger
 from hookwatch.notifying import formats
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.signing import SealKeys
-from hookwatch.operational_events import HEARTBEAT, TEST
+from hookwatch.operational_events import BATCH, HEARTBEAT, TEST
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -47,7 +46,8 @@ class _Body(msgspec.Struct):
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of a body in another format than the standard one: which, and what a standard body says of its event."""
+    """Of a body that is not one event in the standard format: which format, and what such a body says of its event. Of
+    a batch it is the oldest's `detected_at`."""
 
     format: str
     application_id: str
@@ -56,10 +56,11 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One operational event owed to one operational endpoint: once, or once more by the replay `replay`.
+    """One operational event, or a batch of them, owed to one operational endpoint: once, or once more by the replay
+    `replay`. Of a batch `event_id` is the batch's.
 
     `application_id` is the operational endpoint's, `body` what is posted, but for a secret of its format; `rendered` is
-    None where it is in the standard one. `seal` is the deployment's signature over all
+    None where it is one event in the standard one. `seal` is the deployment's signature over all
     but `comes_at`, so that what merely lies on the queue sends nothing. Before `comes_at` the delivery waits.
     """
 
@@ -84,8 +85,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         body: str,
         application_id: str,
         rendered: Rendered | None = None,
+        replay: str = "",
     ) -> "Delivery":
-        parts = msgspec.json.encode([event_id, operational_endpoint_id, ""])
+        parts = msgspec.json.encode([event_id, operational_endpoint_id, replay])
         return cls(
             delivery_id=f"dlv_{hashlib.sha256(parts).hexdigest()[:32]}",
             event_id=event_id,
@@ -94,6 +96,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             body=body,
             application_id=application_id,
             rendered=rendered,
+            replay=replay,
         )
 
     @property
@@ -110,6 +113,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return self.rendered.application_id, self.rendered.detected_at
         body = msgspec.json.decode(self.body, type=_Body)
         return body.data.application_id or self.application_id, body.data.detected_at or body.timestamp
+
+    @property
+    def is_batch(self) -> bool:
+        return self.event_type == BATCH
 
     @property
     def is_heartbeat(self) -> bool:
@@ -156,13 +163,14 @@ class Unsent(Exception):
 
 
 class Outbox:
-    """DELIVERIES and RETRIES, as they are filled with what an event is owed."""
+    """DELIVERIES and RETRIES, as they are filled with what an event is owed; and what wakes a batch."""
 
-    def __init__(self, deliveries_url: str, retries_url: str, failures_url: str) -> None:
+    def __init__(self, deliveries_url: str, retries_url: str, failures_url: str, batches_url: str) -> None:
         self._deliveries_url = deliveries_url
         self._retries_url = retries_url
         self._failures_url = failures_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._batches_url = batches_url
+        self._sqs: SQSClient = aws.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCHES_AT_ONCE, thread_name_prefix="outbox")
 
     def put(self, first: Iterable[Delivery], later: Iterable[Delivery]) -> None:
@@ -183,6 +191,13 @@ class Outbox:
         answer = self._sqs.send_message_batch(QueueUrl=url, Entries=batch)
         if failed := answer.get("Failed"):
             raise Unsent(f"{len(failed)} of {len(batch)} deliveries: {failed[0].get('Code')}")
+
+    def wake(self, batch_id: str, delay: timedelta) -> None:
+        """Has the batch sealed and delivered after `delay`, 15 min at most."""
+        body = msgspec.json.encode({"batch_id": batch_id}).decode()
+        self._sqs.send_message(
+            QueueUrl=self._batches_url, MessageBody=body, DelaySeconds=_seconds(delay, _LONGEST_DELAY)
+        )
 
     def put_failure(self, event_id: str, reason: str) -> None:
         """An event that can't be made into deliveries, on EMITTER FAILURES."""
@@ -218,13 +233,14 @@ def _seconds(delay: timedelta, longest: timedelta) -> int:
 
 
 class Message:
-    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged."""
+    """A delivery as SQS handed it out, and how it waits. What nothing was done with is acknowledged. `is_untried` says
+    that nothing of it was on record when the function looked at the batch."""
 
     def __init__(self, record: dict[str, Any], delivery: Delivery, sqs: "SQSClient", retries_url: str) -> None:
         self.delivery = delivery
         self.message_id: str = record["messageId"]
         self.sent_at = datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) / 1000, UTC)
-        self.stays = False
+        self.stays = self.is_untried = False
         self._receipt_handle: str = record["receiptHandle"]
         self.is_retry = record["eventSourceARN"].rpartition(":")[2] == retries_url.rpartition("/")[2]
         self._sqs = sqs
@@ -258,7 +274,7 @@ class Messages:
     def __init__(self, retries_url: str, dead_letters_url: str) -> None:
         self._retries_url = retries_url
         self._dead_letters_url = dead_letters_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._sqs: SQSClient = aws.client("sqs")
         self._threads = ThreadPoolExecutor(_BATCH_MESSAGES, thread_name_prefix="delivery")
 
     def take(self, event: dict[str, Any], seal_keys: Callable[..., SealKeys]) -> tuple[list[Message], int]:

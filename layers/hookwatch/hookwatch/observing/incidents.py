@@ -45,9 +45,16 @@ def message_events(application_id: str, report: Report) -> set[str]:
     asked: set[tuple[str, str]] = set()
     for signal in report.signals:
         if not isinstance(signal, EndpointChange) and signal.events_at_most:
-            types = ("failing", "exhausted", "recovered") if signal.recovers else ("failing", "exhausted")
-            asked.update((f"message.attempt.{type_}", signal.message_id) for type_ in types)
+            asked.update((f"message.attempt.{type_}", signal.message_id) for type_ in _asked(signal))
     return {event_id(application_id, type_, report.endpoint_id, message_id) for type_, message_id in asked}
+
+
+def _asked(signal: Attempt | Announcement) -> tuple[str, ...]:
+    """Each costs a read. Of what is final it is enough to know whether that was said."""
+    if signal.recovers:
+        return "failing", "exhausted", "recovered"
+    is_final = isinstance(signal, Attempt) and not signal.will_retry
+    return ("exhausted",) if is_final else ("failing", "exhausted")
 
 
 class _Fold:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hookwatch import aws, errors
@@ -24,7 +23,7 @@ _BATCH_BYTES = 250_000  # SQS takes 1 MiB; older regions 256 KiB
 class SignalsQueue:
     def __init__(self, queue_url: str) -> None:
         self._url = queue_url
-        self._sqs: SQSClient = boto3.client("sqs", config=aws.CONFIG)
+        self._sqs: SQSClient = aws.client("sqs")
 
     def put(self, reports: Iterable[Report]) -> None:
         """All of them, durably.

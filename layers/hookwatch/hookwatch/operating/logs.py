@@ -9,7 +9,8 @@ from typing import Any
 from hookwatch.operating.deployment import Deployment
 
 FUNCTIONS = (
-    *("Authorizer", "Ingest", "Observer", "Sweeper", "Alarms", "Emitter", "Reemitter", "Delivery", "Api", "Eraser"),
+    *("Authorizer", "Ingest", "Observer", "Sweeper", "Alarms", "Emitter", "Batcher", "Reemitter", "Replayer"),
+    *("Delivery", "Api", "Eraser"),
 )
 _LATE = timedelta(seconds=10)  # CloudWatch shows a line some seconds after it was written
 _EVERY_SECONDS = 1

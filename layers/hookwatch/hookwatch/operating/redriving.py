@@ -12,9 +12,12 @@ SOURCES = {
     "SignalsDeadLetters": "Signals",
     "DeliveriesDeadLetters": "Deliveries",
     "RetriesDeadLetters": "Retries",
+    "BatchesDeadLetters": "Batches",
+    "ReplaysDeadLetters": "Replays",
     "EmitterFailures": None,  # not messages but ids, or times, of events: the reemitter takes them
     "AlarmsFailures": None,  # not messages but events of EventBridge: the function takes them again
 }
+_FIFO = {"Signals", "Replays"}
 _HIDDEN_SECONDS = 120
 _DETECTED_EARLIER = timedelta(hours=1)  # an event is written after it was detected: by the backlog of SIGNALS
 
@@ -60,9 +63,9 @@ def _taken(deployment: Deployment, queue: str) -> Iterator[dict[str, Any]]:
 
 def _send(deployment: Deployment, queue: str, message: dict[str, Any]) -> None:
     """The same text in the same group. On a FIFO queue under another deduplication id: under its first SQS would drop a
-    message that was sent within the last five minutes, and the observer knows it by its content anyway."""
+    message that was sent within the last five minutes, and whoever takes it knows it by its content anyway."""
     kept = {"MessageGroupId": group} if (group := message["Attributes"].get("MessageGroupId")) else {}
-    if queue == "Signals":
+    if queue in _FIFO:
         kept["MessageDeduplicationId"] = message["MessageId"]
     url = deployment.physical_id(queue)
     deployment.client("sqs").send_message(QueueUrl=url, MessageBody=message["Body"], **kept)

@@ -17,6 +17,7 @@ TABLES = (
     "OperationalEndpoint",
     "OperationalEvent",
     "OperationalEventType",
+    "Replay",
     "Source",
 )
 _AT_ONCE = 16

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import requests
 
 from hookwatch import times
+from hookwatch.operating.asking import Asking, Failed
 
 # Of its own, whatever the stack's parameters are: one failed attempt opens no incident and degrades nothing, and its
 # message is told to nobody.
@@ -25,13 +26,8 @@ _POLICY = {
 }
 _ENDPOINT = "smoke"
 _EVERY_SECONDS = 0.2
-_ANSWERS_WITHIN = 35  # seconds: API Gateway gives a function 29
 
 Found = TypeVar("Found")
-
-
-class Failed(Exception):
-    """A step did not come to what it should; the message says which, what was seen, and where to look."""
 
 
 class Smoke:
@@ -39,11 +35,9 @@ class Smoke:
 
     def __init__(self, api_url: str, key: str, tell: Callable[[str], None], patience: float) -> None:
         self._url, self._tell, self._patience = api_url, tell, patience
+        self._ask = Asking(api_url, key).ask
         self._application_id = f"smoke-{secrets.token_hex(6)}"
         self._made: list[str] = []  # paths to delete again
-        self._session = requests.Session()
-        self._session.trust_env = not api_url.startswith("http://127.0.0.1:")  # no proxy knows the local cloud
-        self._session.headers["Authorization"] = f"Bearer {key}"
 
     def run(self) -> None:
         """
@@ -165,12 +159,6 @@ class Smoke:
                 raise Failed(otherwise())
             time.sleep(_EVERY_SECONDS)
         return found
-
-    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        answer = self._session.request(method, f"{self._url}{path}", json=body, timeout=_ANSWERS_WITHIN)
-        if not answer.ok:
-            raise Failed(f"{method} {path or '/'} was answered with {answer.status_code}: {answer.text[:300]}")
-        return dict(answer.json()) if answer.content else {}
 
 
 def _told(attempt: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from hookwatch import errors
-from hookwatch.observing import bodies, reports, signals
+from hookwatch.observing import bodies, given, signals
 from hookwatch.observing.signals import EndpointChange
 from hookwatch.observing.sources import timestamps
 
@@ -26,19 +26,19 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 class _Target(BaseModel):
     """Its `headers` can hold credentials: they are not even read."""
 
-    url: reports.Url
+    url: given.Url
 
 
 class _Subscription(BaseModel):
-    application_id: reports.Id
-    subscription_id: reports.Id
+    application_id: given.Id
+    subscription_id: given.Id
     is_enabled: bool
     event_types: Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=500)] = []
     description: Annotated[str, Field(max_length=1024)] | None = None
-    labels: reports.Labels = {}
+    labels: given.Labels = {}
     target: _Target
-    created_at: reports.Moment
-    updated_at: reports.Moment
+    created_at: given.Moment
+    updated_at: given.Moment
 
 
 def verify(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime) -> None:
@@ -80,7 +80,7 @@ def translate(headers: Mapping[str, str], body: bytes, *, source_id: str) -> tup
     try:
         subscription = _Subscription.model_validate(bodies.parse_json(body))
     except ValidationError as error:
-        raise errors.invalid("The body is not a Hook0 subscription.", *reports.problems(error)) from None
+        raise errors.invalid("The body is not a Hook0 subscription.", *given.problems(error)) from None
     configuration = {
         "url": subscription.target.url,
         "description": subscription.description,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from hookwatch import errors
-from hookwatch.observing import bodies, reports, signals
+from hookwatch.observing import bodies, given, signals
 from hookwatch.observing.signals import Announcement, EndpointChange, Signal
 from hookwatch.observing.sources import timestamps
 
@@ -23,26 +23,26 @@ _ID = re.compile(r"[\w-]{1,256}", re.ASCII)
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel)
+    model_config = ConfigDict(alias_generator=to_camel, defer_build=True)
 
-    app_id: reports.Id
-    endpoint_id: reports.Id
+    app_id: given.Id
+    endpoint_id: given.Id
 
 
 class _ChangeData(_Data):
     trigger: Literal["manual", "automatic"] | None = None
-    fail_since: reports.Moment | None = None
+    fail_since: given.Moment | None = None
 
 
 class _LastAttempt(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel)
+    model_config = ConfigDict(alias_generator=to_camel, defer_build=True)
 
-    timestamp: reports.Moment
+    timestamp: given.Moment
     response_status_code: Annotated[int, Field(ge=0, le=999, strict=True)] | None = None  # 0 where none came
 
 
 class _MessageData(_Data):
-    msg_id: reports.Id
+    msg_id: given.Id
     last_attempt: _LastAttempt | None = None
 
 
@@ -108,7 +108,7 @@ def translate(headers: Mapping[str, str], body: bytes, *, source_id: str) -> tup
             message = _MessageWebhook.model_validate(document)
             return message.data.app_id, _announcement(message, occurred_at)
     except ValidationError as error:
-        raise errors.invalid("The body is not a webhook of Svix.", *reports.problems(error)) from None
+        raise errors.invalid("The body is not a webhook of Svix.", *given.problems(error)) from None
     return None
 
 
