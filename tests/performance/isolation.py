@@ -29,7 +29,7 @@ from tests.performance import percentiles
 from tests.performance.report import Section, Table
 from tests.performance.traffic import RATE, arrivals, created, pace, send
 
-HANGING, ROUNDS, SECONDS = 20, 3, 4  # of a block
+HANGING, ROUNDS, SECONDS = 20, 3, 5  # of a block
 NEIGHBOURS_EVERY = 20  # events of the healthy receiver's: many more than RETRIES takes, of receivers that hang
 KNOWN_WITHIN = 60  # seconds
 DELIVERY_BATCHES = 5  # at the same time (ministack 1.5.33, where nothing says how many)
@@ -144,10 +144,11 @@ def _warm(stack: Stack, api: Api, shop: str, receiver: Receiver) -> None:
         if "FunctionError" in answer:
             raise RuntimeError(f"{function}: {answer['Payload'].read()!r}")
 
-    for function in ("Sweeper", "Eraser"):
-        invoke(function, {"time": datetime.now(UTC).isoformat()})
-    with ThreadPoolExecutor(DELIVERY_BATCHES + RETRY_BATCHES) as at_once:
-        list(at_once.map(partial(invoke, "Delivery"), [{"Records": []}] * (DELIVERY_BATCHES + RETRY_BATCHES)))
+    tick: dict[str, Any] = {"time": datetime.now(UTC).isoformat()}
+    nothing: dict[str, Any] = {"Records": []}
+    starts = [("Sweeper", tick), ("Eraser", tick), *[("Delivery", nothing)] * (DELIVERY_BATCHES + RETRY_BATCHES)]
+    with ThreadPoolExecutor(len(starts)) as at_once:
+        list(at_once.map(lambda start: invoke(*start), starts))
     api.post_signals(shop, [created(uuid.uuid4().hex) for _ in range(200)]).raise_for_status()
     receiver.wait_until(lambda: len(receiver.receipts) >= 200, KNOWN_WITHIN)
 
