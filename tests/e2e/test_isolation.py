@@ -1,7 +1,5 @@
-"""Receivers that hang do not hold up the healthy: nobody waits for an attempt of theirs, which lasts ten seconds.
-
-By how much they slow them down is a benchmark, `make bench`: the local cloud's own 95th percentile moves by more.
-"""
+"""Receivers that hang do not hold up the healthy. The one bound on time among the tests, and it is a ratio: blocks with
+and without them take turns on one stack, and only their medians are compared."""
 
 import pytest
 
@@ -10,7 +8,7 @@ from tests.performance.isolation import measure
 
 
 @pytest.mark.alone
-def test_a_healthy_receiver_waits_for_none_of_twenty_that_hang(stack: Stack) -> None:
+def test_twenty_receivers_that_hang_do_not_double_the_95th_percentile_of_a_healthy_one(stack: Stack) -> None:
     found = measure(stack)
-    assert found.first_contact < 1, found
-    assert found.beside < 1, found
+    assert found.times_alone(found.first_contact) < 2, found
+    assert found.times_alone(found.beside) < 2, found

@@ -1,74 +1,18 @@
 """The load that a production platform saw in its worst hour, at a twentieth of its rate and for as long as it takes to
 notice: through the API, nothing lost, no counter off by one, and the alerts are out in time."""
 
-import json
 import time
 from collections import Counter
-from datetime import UTC, datetime
-from itertools import count
-from pathlib import Path
-from typing import Any
 
-from tests.e2e.test_the_main_job import eventually, register, text, unique
+from tests.e2e.test_the_main_job import eventually, register, unique
 from tests.local_cloud.api import Api
 from tests.local_cloud.receiver import Receiver
+from tests.local_cloud.watched import ENDPOINTS, FAILING, PROFILE, Platform
 
-PROFILE = json.loads((Path(__file__).parents[1] / "samples" / "load_profile.json").read_text())
 SCALE = 20
 NORMAL, PEAK = PROFILE["normal_p99_per_s"] / SCALE, PROFILE["incident_peak_per_s"] / SCALE
-ENDPOINTS = [f"e{number:02}" for number in range(12)]
-FAILING = ENDPOINTS[:10]
 BEFORE, DURING, AFTER = 10, 100, 10  # seconds
 DRAINED_WITHIN = 60  # seconds
-ATTEMPTS = ((1, True), (2, True), (3, True), (4, True), (5, False))  # of a message: its number, and whether it retries
-NEXT_AFTER = 10  # seconds: how soon retries begin to come beside first attempts
-
-
-class Platform:
-    """Reports each second what it attempted, and keeps its own count."""
-
-    def __init__(self, api: Api, application_id: str) -> None:
-        self._api, self._application_id = api, application_id
-        self._numbers = count()
-        self.attempts: Counter[str] = Counter()
-        self.failed: Counter[str] = Counter()
-        self.given_up: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
-
-    def play(self, seconds: int, rate: float, failing: list[str]) -> None:
-        started, owed = time.monotonic(), 0.0
-        for second in range(seconds):
-            time.sleep(max(0.0, started + second - time.monotonic()))
-            owed += rate
-            kinds = ATTEMPTS[: 1 + second // NEXT_AFTER]
-            signals = [self._attempt(failing, kinds) for _ in range(int(owed))]
-            owed -= len(signals)
-            if signals:
-                answer = self._api.post_signals(self._application_id, signals)
-                assert (answer.status_code, answer.json()["accepted"]) == (202, len(signals)), answer.text
-
-    def _attempt(self, failing: list[str], kinds: tuple[tuple[int, bool], ...]) -> dict[str, Any]:
-        number = next(self._numbers)
-        endpoint_id = ENDPOINTS[number % len(ENDPOINTS)]
-        fails = endpoint_id in failing
-        attempt_number, will_retry = kinds[number // len(ENDPOINTS) % len(kinds)] if fails else (1, False)
-        self.attempts[endpoint_id] += 1
-        self.failed[endpoint_id] += fails
-        self.given_up[endpoint_id] += fails and not will_retry
-        if fails:
-            self.told["message.attempt.exhausted"] += not will_retry
-            self.told["message.attempt.failing"] += will_retry and attempt_number >= 4
-        return {
-            "type": "message.attempt",
-            "endpoint_id": endpoint_id,
-            "message_id": f"m{number}",
-            "attempt_number": attempt_number,
-            "outcome": "failed" if fails else "succeeded",
-            "response_status_code": 503 if fails else 200,
-            "duration_ms": 900 if fails else 40,
-            "attempted_at": text(datetime.now(UTC)),
-            "will_retry": will_retry,
-        }
 
 
 def every_event(api: Api, application_id: str) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tests.local_cloud.cloud import Stack
 
@@ -18,6 +19,15 @@ def stopped(stack: Stack, event_source: str) -> Iterator[None]:
 
 
 def depth(stack: Stack, queue: str) -> int:
-    name = "ApproximateNumberOfMessages"
+    return _messages(stack, queue, "ApproximateNumberOfMessages")
+
+
+def under_way(stack: Stack, queue: str) -> int:
+    """What waits there, hidden or not."""
+    hidden = ("ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
+    return depth(stack, queue) + sum(_messages(stack, queue, name) for name in hidden)
+
+
+def _messages(stack: Stack, queue: str, name: Any) -> int:
     answer = stack.client("sqs").get_queue_attributes(QueueUrl=stack.queues[queue], AttributeNames=[name])
     return int(answer["Attributes"][name])

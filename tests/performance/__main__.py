@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from tests.local_cloud.cloud import ROOT, Stack, down, up
 from tests.performance import (
     answers,
+    burst,
     cold_starts,
+    end_to_end,
     event_cost,
     growth,
     healthy_attempts,
@@ -20,6 +22,8 @@ from tests.performance.scale import page
 # By the name that `make bench ONLY=…` takes, in the order of the page.
 ON_A_STACK: Mapping[str, Callable[[Stack], Section]] = {
     "isolation": lambda stack: isolation.section(isolation.measure(stack, turning=True)),
+    "end_to_end": end_to_end.measure,
+    "burst": burst.measure,
     "answers": lambda stack: answers.section(answers.measure(stack)),
     "replaying": replaying.measure,
     # These stop the stack's event sources for good, so they come last.
