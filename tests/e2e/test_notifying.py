@@ -67,6 +67,7 @@ def most_in_a_second(moments: list[float]) -> int:
 
 
 @pytest.mark.alone
+@pytest.mark.alone
 def test_a_limited_endpoint_gets_no_more_than_its_limit_and_gets_it_all(api: Api) -> None:
     shop, rate, number = unique("shop"), 5, 100
     with Receiver() as receiver:
