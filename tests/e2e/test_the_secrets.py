@@ -2,7 +2,9 @@
 
 import base64
 import json
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,9 +108,13 @@ def tables(stack: Stack) -> Iterator[tuple[str, str]]:
 
 def readable(value: Any) -> str:
     """As JSON, bytes as the text that they hold."""
-    return json.dumps(
-        value, default=lambda found: bytes(found).decode("latin-1") if hasattr(found, "__bytes__") else str(found)
-    )
+    return json.dumps(value, default=lambda found: as_text(found) if isinstance(found, bytes) else str(found))
+
+
+def as_text(found: bytes) -> str:
+    with suppress(zlib.error):  # else it is not compressed
+        found = zlib.decompress(found)
+    return found.decode("latin-1")
 
 
 def queues(stack: Stack) -> Iterator[tuple[str, str]]:
