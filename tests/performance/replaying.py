@@ -52,9 +52,9 @@ def measure(stack: Stack) -> Section:
         f"{ROUNDS} rounds of {EVENTS} with a replay, and as many without, in turn.",
         [Table(("live events", "p50, ms", "p95, ms"), rows)],
         [
-            f"With a replay the 95th percentile is {_p95(beside) / _p95(alone):.2f} times what it is without. SQS delays "
-            "by whole seconds, so a second's deliveries of the replay come together, and while they are made a live event "
-            "shares the local cloud's processors with them; on AWS each batch has a function of its own."
+            f"With a replay the 95th percentile is {_p95(beside) / _p95(alone):.2f} times what it is without. SQS "
+            "delays by whole seconds, so a second's deliveries of the replay come together, and while they are made a "
+            "live event shares the local cloud's processors with them; on AWS each batch has a function of its own."
         ],
     )
 
