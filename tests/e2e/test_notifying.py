@@ -16,10 +16,10 @@ from hookwatch.operating.deployment import Deployment
 from hookwatch.operating.redriving import SOURCES, redrive
 from tests.e2e.conftest import STATE
 from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, text, types, unique
-from tests.e2e.test_the_secrets import readable
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.controls import depth, stopped
+from tests.local_cloud.reading import readable
 from tests.local_cloud.receiver import Receiver
 
 

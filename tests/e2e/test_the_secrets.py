@@ -2,9 +2,7 @@
 
 import base64
 import json
-import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +12,7 @@ from tests.e2e.test_the_main_job import ARRIVES_WITHIN, eventually, register, te
 from tests.local_cloud.api import Api
 from tests.local_cloud.cloud import Stack
 from tests.local_cloud.controls import depth, stopped
+from tests.local_cloud.reading import readable
 from tests.local_cloud.receiver import Receiver
 
 HEADER, SOURCE, REFUSED = "header-value-7f3a9c", "source-secret-5d1e8b-of-hook0", "refused-value-2b6c4e"
@@ -104,17 +103,6 @@ def tables(stack: Stack) -> Iterator[tuple[str, str]]:
     for name, table in stack.tables.items():
         pages = stack.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         yield f"table {name}", "".join(readable(page["Items"]) for page in pages)
-
-
-def readable(value: Any) -> str:
-    """As JSON, bytes as the text that they hold."""
-    return json.dumps(value, default=lambda found: as_text(found) if isinstance(found, bytes) else str(found))
-
-
-def as_text(found: bytes) -> str:
-    with suppress(zlib.error):  # else it is not compressed
-        found = zlib.decompress(found)
-    return found.decode("latin-1")
 
 
 def queues(stack: Stack) -> Iterator[tuple[str, str]]:
