@@ -113,6 +113,10 @@ def test_what_is_put_above_a_threshold_is_an_alarm_and_below_it_is_over(
     def states() -> set[str]:
         return {described(stack)[name]["StateValue"] for name in OURS}
 
+    def of_all() -> str:
+        """Functions that fail in other tests are among them: the local cloud counts their errors as AWS does."""
+        return "ALARM" if "ALARM" in {alarm["StateValue"] for alarm in described(stack).values()} else "OK"
+
     def said(state: str) -> set[str]:
         messages = [json.loads(message["Message"]) for message in told()]
         return {message["AlarmName"] for message in messages if message["NewStateValue"] == state}
@@ -120,7 +124,7 @@ def test_what_is_put_above_a_threshold_is_an_alarm_and_below_it_is_over(
     alarms = {name: described(stack)[name] for name in OURS}
     names = {alarm["AlarmName"] for alarm in alarms.values()}
     assert "ALARM" not in states()  # not before anything has happened, silence included
-    assert light(stack, needs_a_look) == "OK"
+    assert eventually(lambda: light(stack, needs_a_look) == of_all())
     for alarm in alarms.values():
         put(stack, alarm, alarm["Threshold"] + 1, earliest(alarm))
     assert states() == {"ALARM"}
@@ -130,7 +134,7 @@ def test_what_is_put_above_a_threshold_is_an_alarm_and_below_it_is_over(
     for alarm in alarms.values():
         put(stack, alarm, 0, datetime.now(UTC))
     assert states() == {"OK"}
-    assert light(stack, needs_a_look) == "OK"
+    assert eventually(lambda: light(stack, needs_a_look) == of_all())
     assert eventually(lambda: said("OK") >= names)
 
 
