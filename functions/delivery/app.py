@@ -1,6 +1,5 @@
 """DELIVERIES, RETRIES → HTTPS, OperationalAttempt. Look, post, record, retry."""
 
-from dataclasses import replace
 from datetime import timedelta
 from random import random
 from time import monotonic, sleep
@@ -8,6 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from msgspec.structs import replace
 
 from hookwatch import secrets_manager, tables, times
 from hookwatch.encryption import Encryption

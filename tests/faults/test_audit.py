@@ -1,9 +1,9 @@
 """A change and its audit item: both, or neither, whatever befalls their transaction."""
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
+from msgspec.structs import replace
 from pynamodb.models import Model
 
 from hookwatch import custom_types, tables

@@ -1,12 +1,12 @@
 """Somebody changes an operational endpoint while deliveries to it are under way, in line, or remembered."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from hookwatch import tables, times
 from hookwatch.notifying import endpoints, pacing

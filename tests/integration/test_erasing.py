@@ -1,11 +1,11 @@
 """DELETE /applications/{application_id}, and each minute → every table."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from pynamodb.models import Model
 
 from hookwatch import tables, times

@@ -1,10 +1,10 @@
 """Routes: a replay, and one event sent again."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hookwatch import tables, times
 from hookwatch.notifying import replays

@@ -1,11 +1,12 @@
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from hookwatch.observing.counting import Counted, Message, Receiving
 from hookwatch.observing.signals import digest

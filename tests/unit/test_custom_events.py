@@ -1,8 +1,8 @@
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hookwatch.custom_events import Request, to_event
 from hookwatch.errors import Problem

@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hookwatch.observing import degradation
 from hookwatch.observing.degradation import Degradation, Facts
@@ -12,8 +13,7 @@ CALM = Facts(endpoints_failing=0, endpoints_active=40, attempts_per_minute=1000,
 
 
 def facts(**fields: Any) -> Facts:
-    told = {name: getattr(CALM, name) for name in Facts.__slots__}
-    return Facts(**told | fields)
+    return replace(CALM, **fields)
 
 
 MANY_FAILING = facts(endpoints_failing=8)

@@ -1,11 +1,11 @@
 """message.attempt.failing, exhausted and recovered: what is told of a message, to whom, and how a storm stays quiet."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.matching import matches
@@ -24,7 +24,7 @@ DEFAULT = OperationalEndpoint(
     created_at="",
     updated_at="",
 )
-ASKED_FOR_ALL = dataclasses.replace(DEFAULT, message_events="all")
+ASKED_FOR_ALL = replace(DEFAULT, message_events="all")
 FAILING: Final = "message.attempt.failing"
 EXHAUSTED: Final = "message.attempt.exhausted"
 RECOVERED: Final = "message.attempt.recovered"

@@ -5,7 +5,6 @@ The items of a change are written in its transaction, so that neither is there w
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -40,8 +39,7 @@ Action = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody does, to be written with it: an item for each of the applications that it is about, of which `*` is
     every one.
 

@@ -5,10 +5,10 @@ All is found in the order of its keys; with `start` from that key on, with `afte
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import msgspec
 from pynamodb.expressions.operand import Path
 from pynamodb.models import Model
 
@@ -110,8 +110,7 @@ def _open_batches(application_id: str, operational_endpoint_id: str) -> Iterator
     return tables.OperationalBatch.query(subject, consistent_read=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """Items by whose attribute `key` others are found: what is `behind` it, by (application id, key)."""
 
     name: str

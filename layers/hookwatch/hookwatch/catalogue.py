@@ -1,14 +1,14 @@
 """The catalogue of operational events: every built-in type with its JSON Schema and an example."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from hookwatch.operational_events import ALARM, HEARTBEAT, TEST, OperationalEvent, to_payload
 
 
-@dataclass(frozen=True, slots=True)
-class EventType:
+class EventType(msgspec.Struct, frozen=True):
     """A type of operational event. `schema` is a JSON Schema (2020-12) of the whole body; `example` satisfies it."""
 
     name: str

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from hookwatch import activity, errors, event_items, tables, times, writes
 from hookwatch.observing.given import FARTHEST_AHEAD, OLDEST
 from hookwatch.operational_events import OperationalEvent, event_id
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request to tell an event. `body` is as it was sent, `received_on` the day (UTC); `idempotency_key` is "" where
     none was sent."""
 

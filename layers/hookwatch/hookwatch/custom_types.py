@@ -2,9 +2,9 @@
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from pynamodb.expressions.condition import Condition
 
 from hookwatch import audit, errors, tables, times, writes
@@ -32,8 +32,7 @@ _PROPERTIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CustomType:
+class CustomType(msgspec.Struct, frozen=True):
     """`schema` is of what the platform posts as `data` and receivers find as `data.custom`; `example` satisfies it.
     `created_at` is when it was put, "" until then."""
 

@@ -3,7 +3,6 @@
 import ipaddress
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, Self
 
@@ -65,7 +64,7 @@ _PARSERS: dict[Any, Callable[[str], Any]] = {
 }
 
 
-class _FromEnvironment:
+class _FromEnvironment(msgspec.Struct, frozen=True):
     @classmethod
     def from_environment(cls) -> Self:
         """Every field from the environment variable of its name, in capitals.
@@ -74,7 +73,7 @@ class _FromEnvironment:
             InvalidSetting: a variable is missing, or is not what its field takes.
         """
         values = {}
-        for field in fields(cls):  # type: ignore[arg-type]  # every subclass is a dataclass
+        for field in msgspec.structs.fields(cls):
             text = environment(field.name.upper())
             try:
                 values[field.name] = _PARSERS[field.type](text)
@@ -83,20 +82,17 @@ class _FromEnvironment:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizerSettings(_FromEnvironment):
+class AuthorizerSettings(_FromEnvironment, frozen=True):
     admin_key_secret: str
 
 
-@dataclass(frozen=True, slots=True)
-class IngestSettings(_FromEnvironment):
+class IngestSettings(_FromEnvironment, frozen=True):
     signals_queue_url: str
     secrets_encryption_key: str
     hide_url_paths: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ObserverSettings(_FromEnvironment):
+class ObserverSettings(_FromEnvironment, frozen=True):
     policy: Policy
     event_retention_days: int
     stats_retention_days: int
@@ -104,16 +100,14 @@ class ObserverSettings(_FromEnvironment):
     signals_receives: int
 
 
-@dataclass(frozen=True, slots=True)
-class SweeperSettings(_FromEnvironment):
+class SweeperSettings(_FromEnvironment, frozen=True):
     policy: Policy
     heartbeat_minutes: int
     event_retention_days: int
     stats_retention_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmsSettings(_FromEnvironment):
+class AlarmsSettings(_FromEnvironment, frozen=True):
     alarms_application: str
     stack_name: str
     stack_resources: tuple[str, ...]
@@ -121,13 +115,11 @@ class AlarmsSettings(_FromEnvironment):
     event_retention_days: int
 
 
-@dataclass(frozen=True, slots=True)
-class EraserSettings(_FromEnvironment):
+class EraserSettings(_FromEnvironment, frozen=True):
     erasure_settles_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class EmitterSettings(_FromEnvironment):
+class EmitterSettings(_FromEnvironment, frozen=True):
     api_url: str
     links: dict[str, str]
     deliveries_queue_url: str
@@ -139,13 +131,11 @@ class EmitterSettings(_FromEnvironment):
     endpoint_cache_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayerSettings(EmitterSettings):
+class ReplayerSettings(EmitterSettings, frozen=True):
     replays_queue_url: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverySettings(_FromEnvironment):
+class DeliverySettings(_FromEnvironment, frozen=True):
     retries_queue_url: str
     deliveries_dead_letters_queue_url: str
     seal_key_secret: str
@@ -159,8 +149,7 @@ class DeliverySettings(_FromEnvironment):
     alarm_topic: str
 
 
-@dataclass(frozen=True, slots=True)
-class ApiSettings(_FromEnvironment):
+class ApiSettings(_FromEnvironment, frozen=True):
     replays_queue_url: str
     endpoints_per_application: int
     cursor_key_secret: str

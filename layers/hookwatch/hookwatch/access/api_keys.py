@@ -4,8 +4,9 @@ import hashlib
 import secrets
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from hookwatch import audit, errors, tables, times, writes
 from hookwatch.access import keys
@@ -18,8 +19,7 @@ _USED_AT_MOST_EVERY = timedelta(hours=1)
 _REVOKED_KEPT_DAYS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(msgspec.Struct, frozen=True):
     """`secret_hash` is the SHA-256 of the secret in hex: it has 258 random bits, so nobody tries them all."""
 
     key_id: str

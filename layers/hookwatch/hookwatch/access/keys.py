@@ -3,16 +3,16 @@
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 ADMIN_KEY_ID = "admin"
 EVERY_APPLICATION = "*"
 _BEARER = re.compile(r"(?i:bearer) hwk_(?P<key_id>[a-z0-9]{1,32})_(?P<secret>[A-Za-z0-9]{20,128})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """Who asks: a key, its role, and the applications it is for (`*` for all)."""
 
     key_id: str

@@ -6,10 +6,10 @@ line where there is something to show.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import dropwhile
 from typing import Any, Literal
 
+import msgspec
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from hookwatch import belongings, custom_types, times
@@ -57,8 +57,7 @@ LINES_AT_MOST = 1_000
 _BYTES_AT_MOST = 4_000_000  # a function answers with 6 MB (Lambda quotas)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """Of which application, when, and who sees what. `muted` are its mutes, by endpoint."""
 
     application_id: str

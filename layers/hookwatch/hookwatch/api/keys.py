@@ -1,11 +1,11 @@
 """Routes: API keys."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from msgspec.structs import replace
 from pydantic import BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 

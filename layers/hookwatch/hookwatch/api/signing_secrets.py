@@ -1,12 +1,12 @@
 """Routes: the secrets with which deliveries to an operational endpoint are signed."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+from msgspec.structs import replace
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 

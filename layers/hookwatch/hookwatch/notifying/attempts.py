@@ -3,10 +3,11 @@
 import math
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
+
+import msgspec
 
 from hookwatch import tables, times, writes
 from hookwatch.access.keys import EVERY_APPLICATION
@@ -26,8 +27,7 @@ from hookwatch.notifying.retry import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OperationalAttempt:
+class OperationalAttempt(msgspec.Struct, frozen=True):
     """One attempt as it is on record. `webhook_id` is the id of what was posted, an event or a batch; `application_id`
     is the operational endpoint's; `response` is the first kilobyte of the answer, any bytes."""
 
@@ -86,8 +86,7 @@ def untried(deliveries: Iterable[Delivery]) -> set[str]:
     return {delivery_id for first, delivery_id in firsts.items() if first not in tried}
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(msgspec.Struct, frozen=True):
     """An attempt that was just made. `outcome` is None where nothing was posted."""
 
     number: int

@@ -7,7 +7,6 @@ seals it when its time is over is a message that was sent before anything was pu
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -29,8 +28,7 @@ Wake = Callable[[str, timedelta], None]
 Table = tables.OperationalBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """An event that is to be put into a batch; `size` is that of its body there, in bytes."""
 
     event_id: str
@@ -41,8 +39,7 @@ class Member:
         return cls(event_id, len(body.encode()) + _AROUND)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(msgspec.Struct, frozen=True):
     """`application_id` is that of the events."""
 
     batch_id: str

@@ -1,12 +1,12 @@
 """What only a receiver may know: the secrets that sign for it, its headers, its routing key. KMS keeps them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
 import msgspec
 from cachetools import TTLCache, cached
+from msgspec.structs import replace
 
 from hookwatch import errors
 from hookwatch.encryption import Encryption
@@ -16,8 +16,7 @@ SECRETS_AT_MOST = 5
 _CACHED_AT_MOST, _CACHED_SECONDS = 10_000, 300
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True):
     """What only the receiver may know: the signing secrets, newest first, the values of its own headers, and the
     `routing_key` that PagerDuty wants in the body.
 
@@ -26,7 +25,7 @@ class Credentials:
     """
 
     secrets: tuple[str, ...]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     expiries: tuple[datetime, ...] = ()
     asked: str = ""
     routing_key: str | None = None

@@ -3,9 +3,9 @@ place in a batch."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from hookwatch import times
@@ -22,8 +22,7 @@ from hookwatch.operational_events import BATCH, HEARTBEAT, TEST, OperationalEven
 from hookwatch.settings import EmitterSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
+class Owed(msgspec.Struct, frozen=True):
     delivery: Delivery
     endpoint: OperationalEndpoint
 

@@ -1,11 +1,10 @@
 """OperationalEndpoint: where operational events are delivered."""
 
-import dataclasses
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
+import msgspec
 from cachetools import TTLCache, cached
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
@@ -20,16 +19,14 @@ _TAUGHT = {"has_succeeded", "failing_since"}
 _NOTICES = {"disabled_notice_at", "exhausted_notice_at"}  # of hookwatch.notifying.notices
 
 
-@dataclass(frozen=True, slots=True)
-class Batching:
+class Batching(msgspec.Struct, frozen=True):
     """Whichever is met first: so many events wait, or the first of them has waited so long."""
 
     max_events: int
     max_wait: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class OperationalEndpoint:
+class OperationalEndpoint(msgspec.Struct, frozen=True):
     """`credentials` are ciphertexts; `filter_types` () means every type; `filter` is an expression of `predicates`, or
     None; `rate_limit` is in deliveries a second; `retry_schedule` None means the deployment's; `batch` None means that
     each event is delivered alone. Deliveries taught whether one `has_succeeded` at its URL, and since when none has
@@ -50,7 +47,7 @@ class OperationalEndpoint:
     rate_limit: int | None = None
     retry_schedule: tuple[timedelta, ...] | None = None
     batch: Batching | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     header_names: tuple[str, ...] = ()
     disabled_reason: str | None = None
     has_succeeded: bool = False
@@ -160,7 +157,7 @@ def disable(endpoint: OperationalEndpoint, reason: str, *, while_failing: bool =
     is_as_found = table.updated_at == found.updated_at
     if while_failing:
         is_as_found &= table.failing_since == endpoint.failing_since
-    off = dataclasses.replace(found, is_enabled=False, disabled_reason=reason, updated_at=next_update(found))
+    off = msgspec.structs.replace(found, is_enabled=False, disabled_reason=reason, updated_at=next_update(found))
     entry = Entry(
         action="operational_endpoint.disabled",
         application_ids=(found.application_id,),

@@ -5,10 +5,10 @@ The item says from when on a notice may be published. Whoever would publish it t
 do, and where the one is killed the message that comes back finds the notice free again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from pynamodb.attributes import UnicodeAttribute
 
 from hookwatch import tables, times, writes
@@ -21,8 +21,7 @@ _QUIET_FOR = timedelta(hours=1)
 FAILED_FOR_GOOD = frozenset({"exhausted", "given_up"})
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """`application_id` is the event's, `reason` why the operational endpoint was disabled. No URL and no header: either
     may hold a secret."""
 

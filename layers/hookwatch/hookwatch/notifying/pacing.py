@@ -7,9 +7,10 @@ slots, what comes finds one whenever the receiver has had nothing for an interva
 """
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
+
+import msgspec
 
 from hookwatch import tables, writes
 from hookwatch.notifying.endpoints import OperationalEndpoint
@@ -25,8 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Clock = Literal["slots_end_at", "line_ends_at"]
 
 
-@dataclass(frozen=True, slots=True)
-class Go:
+class Go(msgspec.Struct, frozen=True):
     """Post, after so many seconds."""
 
     after: float = 0.0

@@ -5,7 +5,6 @@ wrong number of arguments on evaluation; here they are refused on reading, as is
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import zip_longest
 from typing import Any
@@ -51,8 +50,7 @@ class _BudgetSpent(ValueError):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The `value` that an evaluation yielded, or the `error` that ended it; and how many `steps` it took."""
 
     value: Any = None

@@ -1,7 +1,8 @@
 """Whether the receiver behind an operational endpoint works, by how its attempts end. Written when that changes."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from hookwatch import times
 from hookwatch.notifying import endpoints
@@ -10,24 +11,21 @@ from hookwatch.notifying.endpoints import OperationalEndpoint
 from hookwatch.notifying.retry import Delivered, GiveUp, RetryLater
 
 
-@dataclass(frozen=True, slots=True)
-class Works:
+class Works(msgspec.Struct, frozen=True):
     """It takes deliveries, for the first time or again."""
 
     def __str__(self) -> str:
         return "works"
 
 
-@dataclass(frozen=True, slots=True)
-class Fails:
+class Fails(msgspec.Struct, frozen=True):
     since: datetime
 
     def __str__(self) -> str:
         return "fails"
 
 
-@dataclass(frozen=True, slots=True)
-class IsDead:
+class IsDead(msgspec.Struct, frozen=True):
     """`reason` is `gone` (it said so) or `failing` (no delivery succeeded for days)."""
 
     reason: str

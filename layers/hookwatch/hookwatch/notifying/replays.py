@@ -5,11 +5,11 @@ condition that it was the next, so that of two who take it one does not count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -51,8 +51,7 @@ class OneEvent(msgspec.Struct, frozen=True, kw_only=True, tag="event"):
 Asked = Past | OneEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """`counted` are the events that it is about, as far as it has looked; `sent` the deliveries that it has queued;
     `failed` what could not be read, told or delivered to anybody. `step` is the number of the next one."""
 
@@ -73,8 +72,7 @@ class Replay:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """What a step did. `ends` is how the replay ended with it, None where it goes on."""
 
     place: Place | None = None
@@ -89,27 +87,23 @@ class Taken:
 # ── What a wake-up leads to. Pure ──
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(msgspec.Struct, frozen=True):
     """The step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Later:
+class Later(msgspec.Struct, frozen=True):
     """Look again after `delay`."""
 
     delay: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(msgspec.Struct, frozen=True):
     """It was taken, and whoever took it may have been killed before waking the next: `step`."""
 
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(msgspec.Struct, frozen=True):
     """It is over, or others are ahead."""
 
 

@@ -1,7 +1,8 @@
 """What comes next for a delivery: before an attempt, by what is on record; after it, by how it ended. Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 RETRY_AFTER_AT_MOST = timedelta(hours=1)
 JITTER_AT_MOST = 0.2
@@ -9,8 +10,7 @@ JITTER_AT_MOST = 0.2
 # ── how an attempt ended ──
 
 
-@dataclass(frozen=True, slots=True)
-class Responded:
+class Responded(msgspec.Struct, frozen=True):
     """An answer came. `retry_after` is how long its Retry-After asks to wait; `body` its first kilobyte."""
 
     status_code: int
@@ -21,8 +21,7 @@ class Responded:
         return str(self.status_code)
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """No answer came. `error` is `timeout`, `dns`, `tls`, `connection` or `other`."""
 
     error: str
@@ -31,8 +30,7 @@ class Failed:
         return self.error
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(msgspec.Struct, frozen=True):
     """The name leads to an address that a delivery must not reach."""
 
     address: str
@@ -46,23 +44,19 @@ Outcome = Responded | Failed | Blocked
 # ── what follows ──
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """The receiver has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryLater:
+class RetryLater(msgspec.Struct, frozen=True):
     delay: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Exhausted:
+class Exhausted(msgspec.Struct, frozen=True):
     """The schedule has no further wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(msgspec.Struct, frozen=True):
     reason: str
     disables_endpoint: bool = False
 
@@ -70,8 +64,7 @@ class GiveUp:
 Verdict = Delivered | RetryLater | Exhausted | GiveUp
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True):
     """The waits after the first, second, … failed attempt; one attempt more than there are waits."""
 
     waits: tuple[timedelta, ...]
@@ -107,29 +100,25 @@ def judge(outcome: Outcome | None, attempt: int, schedule: Schedule, *, jitter: 
 # ── before an attempt ──
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """`is_placed`: for a place in a line that the delivery has just got."""
 
     delay: timedelta
     is_placed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The last attempt was final: nothing is left to post. `status` and `outcome` are how it ended."""
 
     status: str = ""
     outcome: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LastAttempt:
+class LastAttempt(msgspec.Struct, frozen=True):
     """The newest attempt on record; `next_attempt_at` is None where it was final."""
 
     number: int

@@ -6,8 +6,9 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 _PREFIX = "whsec_"
 SECRET_BYTES = 32
@@ -38,8 +39,7 @@ def headers(signers: Iterable[str], webhook_id: str, timestamp: datetime, body: 
     }
 
 
-@dataclass(frozen=True, slots=True)
-class SealKeys:
+class SealKeys(msgspec.Struct, frozen=True):
     """The keys of the deployment's own signature: made with `current`, accepted with `previous` too."""
 
     current: str

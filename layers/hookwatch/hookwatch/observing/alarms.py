@@ -5,7 +5,6 @@ The source of their form: CloudWatch User Guide, Alarm events and EventBridge.
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -151,8 +150,7 @@ def _cut(text: Any) -> Any:
 # ── the loop guard ──
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(msgspec.Struct, frozen=True):
     """What tells Hookwatch's own alarms. `resources` are the physical names of its functions, queues and tables;
     `namespace` is that of its metrics. Its API is called as its stack (SAM: the title of a RestApi without a name)."""
 

@@ -4,18 +4,17 @@ Pure. Changes come out of order, so each is judged by its own time: an old one n
 fill in what nobody has said yet. The switch has a time of its own, for most updates say nothing of it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from hookwatch.observing.health import Health
 from hookwatch.observing.signals import ChangeType, EndpointChange
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """Something to tell. `changes` is None where it is not known what changed."""
 
     type: ChangeType

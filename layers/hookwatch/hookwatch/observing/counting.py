@@ -12,7 +12,6 @@ the group's next message comes sooner than the earlier one could have been dead-
 A message of another queue (one that replaces it, while both are read) says nothing of it.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -26,8 +25,7 @@ _REDRIVE_WINDOW_HOURS = 15 * 24
 _ID_LENGTH = 10  # hex digits: 40 bits tell some hundreds of ids apart
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A report as SQS handed it out, `receives` times so far."""
 
     message_id: str
@@ -41,8 +39,7 @@ class Message:
         return self.report.id[:_ID_LENGTH]
 
 
-@dataclass(frozen=True, slots=True)
-class Receiving:
+class Receiving(msgspec.Struct, frozen=True):
     """How SIGNALS hands out: how long it hides a message, and how often before it is dead-lettered."""
 
     visibility: timedelta

@@ -1,6 +1,5 @@
 """The rules of an application as a whole: (degradation, facts) → (degradation', events). Pure, each minute once."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +15,7 @@ _CALM = timedelta(minutes=5)
 _NEW_NORMAL = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """Of the endpoints active in this hour or the one before, how many are in an incident; the attempts reported in the
     last whole minute, and a minute in the hour before it on average (None where too little of it is known)."""
 

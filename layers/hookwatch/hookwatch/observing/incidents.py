@@ -5,10 +5,10 @@ retry decides the same.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from hookwatch import times
@@ -25,8 +25,7 @@ Folded = tuple[Health, Events]
 _FEW_MESSAGES_WITHIN = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """Time passes: the sweeper's only signal."""
 
     now: datetime

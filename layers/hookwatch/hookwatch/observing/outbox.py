@@ -3,10 +3,10 @@
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
@@ -46,8 +46,7 @@ class _Outrun(PynamoDBException):
         self.existing = existing
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """The events that a call has stored, and those of its messages that had been counted before it."""
 
     events: Events

@@ -1,7 +1,6 @@
 """What platforms post to /signals, checked signal by signal: one bad fact does not blind a thousand good ones."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -145,8 +144,7 @@ _SIGNAL: TypeAdapter[AttemptReport | ChangeReport] = TypeAdapter(Report)
 _APPLICATION_ID: TypeAdapter[str] = TypeAdapter(Id)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """A request's signals: those to observe, those refused and why, and those too old or too far ahead."""
 
     application_id: str
@@ -181,8 +179,7 @@ def check(
     return checked
 
 
-@dataclass(frozen=True, slots=True)
-class _BrokenLine:
+class _BrokenLine(msgspec.Struct, frozen=True):
     loc: list[str]
     msg: str
 

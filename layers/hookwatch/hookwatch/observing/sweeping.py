@@ -1,16 +1,16 @@
 """Which monitored endpoints are in an incident: the sparse index of MonitoredEndpoint."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from hookwatch import tables, times
 from hookwatch.logs import logger
 from hookwatch.observing.records import OPEN_SHARDS
 
 
-@dataclass(frozen=True, slots=True)
-class OpenIncident:
+class OpenIncident(msgspec.Struct, frozen=True):
     application_id: str
     endpoint_id: str
     due_at: datetime

@@ -1,7 +1,6 @@
 """What a body looks like: one module for each format, pure, from the payload of `to_payload` to a document in JSON."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -15,8 +14,7 @@ STANDARD, PAGERDUTY = "standard", "pagerduty"
 _JSON = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """`tells` says whether it has a word for an event: what it has none for is not owed."""
 
     content_type: str

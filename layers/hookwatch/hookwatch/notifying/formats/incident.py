@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from hookwatch.operational_events import ALARM, SEVERITIES, TEST
 
@@ -22,8 +23,7 @@ _STEPS = {
 _OF_ALARM = {"ALARM": True, "OK": False}  # INSUFFICIENT_DATA is no news of the incident
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """`name` is the same for all events of an incident."""
 
     name: str

@@ -1,10 +1,10 @@
 """Where foreign platforms post their own webhooks: each with its own signature and its own words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+import msgspec
 from cachetools import TTLCache, cached
 
 from hookwatch import audit, errors, tables, times, writes
@@ -29,8 +29,7 @@ class Platform(Protocol):
 PLATFORMS: Mapping[str, Platform] = {"hook0": hook0, "svix": svix}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     source_id: str
     application_id: str | None
     kind: str
