@@ -82,7 +82,7 @@ def plain(table: str, item: dict[str, Any]) -> Any:
 
 
 def items(aws: Aws, shop: str, table: str) -> list[dict[str, Any]]:
-    return [item for item in aws.items(table) if shop in repr(item)]
+    return [item for item in aws.stored(table) if shop in repr(item)]
 
 
 def forget(aws: Aws, shop: str) -> None:

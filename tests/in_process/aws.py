@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
@@ -48,6 +49,12 @@ _ACCOUNT, _REGION = "123456789012", "eu-central-1"
 _TABLE_PROPERTIES = ("KeySchema", "AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes")
 
 
+@cache
+def _client(service: Any, endpoint_url: str) -> Any:
+    """To make one takes as long as ten calls."""
+    return boto3.client(service, endpoint_url=endpoint_url)
+
+
 def _backend() -> Any:
     return dynamodb_backends[_ACCOUNT][_REGION]
 
@@ -79,7 +86,7 @@ class Aws:
         self._server.stop()
 
     def client(self, service: Any) -> Any:
-        return boto3.client(service)
+        return _client(service, os.environ["AWS_ENDPOINT_URL"])
 
     def environment(self, name: str) -> str:
         return os.environ[name]

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
@@ -39,6 +40,17 @@ class CloudError(Exception):
     """The local cloud cannot be had; the message says in one line what to do."""
 
 
+@cache
+def _client(service: Any, endpoint_url: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployed application. `api_url` ends in `/api/v1`; `tables` and `queues` map logical to physical names."""
@@ -52,13 +64,7 @@ class Stack:
     queues: dict[str, str]
 
     def client(self, service: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint_url,
-            region_name=self.region,
-            aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+        return _client(service, self.endpoint_url)
 
     def physical(self, *resource_types: str) -> dict[str, str]:
         """Physical by logical ids, of the resources of these types, or of all."""
