@@ -42,7 +42,7 @@ unit: .venv/ready ## The rules, without AWS
 	$(BIN)/pytest tests/unit
 
 integration: .venv/node-ready .venv/svix-ready ## Each function in process, on moto and real HTTP servers; faults too
-	$(BIN)/pytest -n auto --dist loadfile tests/integration tests/faults
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder tests/faults tests/integration
 
 e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" tests/e2e

@@ -36,9 +36,9 @@ for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_CA_BUNDLE"):
 
 @pytest.fixture(scope="module", autouse=True)
 def short_tables() -> Iterator[None]:
-    """What a module has configured is gone after it: moto copies a whole table for each transaction."""
+    """What a module has stored is gone after it: moto copies a whole table for each transaction."""
     yield
-    Aws.forget("OperationalEndpoint", "OperationalEventType", "Source", "ApiKey", "Application", "Audit")
+    Aws.forget_everything()
 
 
 @pytest.fixture(scope="session")

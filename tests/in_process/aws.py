@@ -74,6 +74,7 @@ class Aws:
         os.environ.pop("AWS_ENDPOINT_URL")
 
     def _serve(self) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else it logs each request
         self._server = ThreadedMotoServer(port=0, verbose=False)
         self._server.start()
         self.use(self._server.get_host_and_port()[1])
@@ -137,6 +138,10 @@ class Aws:
         for table in tables:
             if table in _backend().tables:
                 _backend().tables[table].items.clear()
+
+    @classmethod
+    def forget_everything(cls) -> None:
+        cls.forget(*_backend().tables)
 
     def forget_what_is_under_way(self) -> None:
         """Messages, and deletions that another test asked for."""
