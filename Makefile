@@ -39,13 +39,13 @@ openapi: .venv/ready ## Writes docs/openapi.json from the code
 	@$(BIN)/python -m tests.openapi
 
 unit: .venv/ready ## The rules, without AWS
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest -n auto --dist loadfile tests/unit
 
 integration: .venv/node-ready .venv/svix-ready ## Each function in process, on moto and real HTTP servers; faults too
 	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder tests/faults tests/integration
 
 e2e: .venv/schemathesis-ready ## The deployed stack on a local cloud of its own, through its public API
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" tests/e2e
 	$(BIN)/pytest -m alone tests/e2e
 
 fuzz: .venv/schemathesis-ready ## What docs/openapi.json tells, asked well and badly, on a local cloud of its own: [SECONDS=600] [SEED=1]

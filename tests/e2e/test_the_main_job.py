@@ -1,7 +1,6 @@
 """A platform's outage in, signed operational webhooks out: through the public API of the deployed stack only."""
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import jsonschema
 from hookwatch.catalogue import CATALOGUE
 from tests.local_cloud.api import Api
 from tests.local_cloud.receiver import Receiver
+from tests.local_cloud.world import within
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "hook0_subscription_events.json"
 ARRIVES_WITHIN = 30.0  # seconds
@@ -49,10 +49,7 @@ def register(api: Api, receiver: Receiver, application_id: str, **fields: Any) -
 
 
 def eventually(is_so: Callable[[], bool]) -> bool:
-    ends_at = time.monotonic() + ARRIVES_WITHIN
-    while not is_so() and time.monotonic() < ends_at:
-        time.sleep(0.1)
-    return is_so()
+    return within(ARRIVES_WITHIN, is_so)
 
 
 def types(receiver: Receiver) -> list[str]:

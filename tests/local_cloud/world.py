@@ -93,9 +93,11 @@ def text(moment: datetime) -> str:
 
 def within(seconds: float, is_so: Callable[[], bool]) -> bool:
     ends_at = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < ends_at:
+    while not is_so():
+        if time.monotonic() > ends_at:
+            return False
         time.sleep(0.1)
-    return is_so()
+    return True
 
 
 def delete(stack: Stack, admin: Api, application_id: str) -> None:
