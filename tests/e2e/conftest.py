@@ -14,8 +14,8 @@ STATE = ROOT / ".local" / f"e2e-{_WORKER}"
 _PORT = 4666 + int(_WORKER.removeprefix("gw"))
 
 
-# What takes minutes begins first, so that nobody waits for it in the end (with pytest-xdist's --no-loadscope-reorder). It
-# gives each of three processes two files to begin with: to the first, which has the longest, nothing long besides.
+# What takes minutes begins first, so that nobody waits for it in the end (with pytest-xdist's --no-loadscope-reorder).
+# It gives each of three processes two files to begin with: to the first, which has the longest, nothing long besides.
 _FIRST = ("aws_faults", "batching", "the_recorded_incident", "the_door", "upgrading", "the_contract", "the_demo")
 
 
