@@ -90,6 +90,10 @@ def test_a_patch_keeps_a_headers_value(aws: Aws) -> None:
         {"failing_since": None} | {"operational_endpoint_id": "mine"},
         {"headers": {"Host": "x"}},
         {"filter_types": ["endpoint.exploded"]},
+        {"fliter": None},
+        {"": None},
+        {"retry": {"schedule_seconds": [1], "schedule": None}},
+        {"batch": {"max_event": None}},
     ],
     ids=json.dumps,
 )

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
+from hookwatch.api import merge_patch
 from hookwatch.api.answers import TAKEN, Time, among
 from hookwatch.notifying import addresses, batches, formats, pacing, predicates
 from hookwatch.notifying.endpoints import HIDDEN
@@ -60,6 +61,9 @@ class BatchBody(BaseModel):
     max_wait_seconds: Annotated[int, Field(ge=1, le=int(batches.WAIT_AT_MOST.total_seconds()))] = 60
 
 
+_PARTS: dict[str, type[BaseModel]] = {"retry": RetryBody, "batch": BatchBody}
+
+
 class OperationalEndpointBody(BaseModel):
     model_config = TAKEN
 
@@ -96,6 +100,21 @@ class OperationalEndpointBody(BaseModel):
             return cls.model_validate(body)
         except ValidationError as error:
             raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+
+    @classmethod
+    def patched(cls, current: dict[str, Any], patch: dict[str, Any]) -> Self:
+        """A merge patch leaves a null out for which there is no member; here it is refused, as any unknown member is.
+
+        Raises:
+            RequestValidationError: as `checked`.
+        """
+        body = merge_patch.merged(current, patch)
+        objects: list[tuple[Any, Any, type[BaseModel]]] = [(patch, body, cls)]
+        objects += [(patch.get(name), body.get(name), model) for name, model in _PARTS.items()]
+        for of_patch, of_body, model in objects:
+            if isinstance(of_patch, dict):
+                of_body.update(dict.fromkeys(of_patch.keys() - model.model_fields.keys() - of_body.keys()))
+        return cls.checked(body)
 
     @field_validator("url")
     @classmethod

@@ -20,7 +20,6 @@ from hookwatch.api import (
     etags,
     idempotency,
     is_visible,
-    merge_patch,
     paging,
     raw_body,
     scope,
@@ -166,7 +165,7 @@ def patch_operational_endpoint(operational_endpoint_id: str) -> Response[str]:
     current = {name: value for name, value in view(old).items() if name in OperationalEndpointBody.model_fields}
     if "format" in patch and patch["format"] != old.format:
         del current["routing_key"]  # it is of the old format
-    return _shown(_replace(old, OperationalEndpointBody.checked(merge_patch.merged(current, patch))))
+    return _shown(_replace(old, OperationalEndpointBody.patched(current, patch)))
 
 
 @router.delete("/<operational_endpoint_id>", responses=no_content(409, 412))
