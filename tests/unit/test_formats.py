@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
@@ -200,6 +200,7 @@ def test_what_others_wrote_mentions_nobody_in_slack_and_is_no_link() -> None:
     assert f"<{LINKS['runbook']}|runbook>" in message
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="&<>ab", max_size=60), st.integers(min_value=6, max_value=40))
 def test_a_cut_never_splits_an_escape(written: str, at_most: int) -> None:
     escaped = slack._escaped(written, at_most)

@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookwatch import times
@@ -93,6 +93,7 @@ def test_a_mute_that_is_ended_still_covers_what_happened_before() -> None:
     assert not mutes.covers(ended, event("endpoint.failing", 30))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 500), st.integers(1, 200)), min_size=1, max_size=6), st.integers(0, 700))
 def test_whatever_is_muted_after_it_a_failing_that_was_muted_stays_so(
     spans: list[tuple[int, int]], second: int

@@ -205,6 +205,7 @@ def test_a_percentile_of_nothing_timed_is_not_known_and_what_took_no_time_took_a
     assert stats.percentile_ms(timed([0, 0, 1]), 0.99) == 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 86_400_000))
 def test_a_bucket_holds_what_is_above_its_lower_bound_and_not_above_its_upper(duration: int) -> None:
     bucket = stats.bucket_of(duration)
