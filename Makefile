@@ -22,9 +22,7 @@ help: ## What can be made
 demo: .venv/ready ## An outage goes in, signed notifications come out: the main job, on a local cloud
 	@$(BIN)/python -m tests.demo
 
-test: .venv/ready ## Everything that proves it: lint, types, unit, integration, end-to-end, sam local
-	@$(MAKE) --no-print-directory -j 2 check unit .venv/node-ready .venv/svix-ready .venv/schemathesis-ready
-	@$(MAKE) --no-print-directory integration e2e sam-local
+test: check unit integration e2e sam-local ## Everything that proves it: lint, types, unit, integration, end-to-end, sam local
 
 check: .venv/ready ## Lint, format, types, the template
 	$(BIN)/ruff check

@@ -276,7 +276,7 @@ def test_where_nobody_listens_signals_are_dropped_oldest_first_and_counted() -> 
     with Hookwatch() as hookwatch, reporter("http://127.0.0.1:1/", buffer_bytes=10_000) as made:
         for number in range(1_000):
             made.report(signal(number))
-        assert made.dropped > 800
+        assert made.dropped > 700  # all but what waits, 10,000 bytes of 85 each, and as much under way
         assert made._size <= 10_000
         newest = json.loads(made._buffer[-1])
         assert newest == signal(999)
