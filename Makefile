@@ -114,19 +114,19 @@ clean: ## Removes what was installed and built
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "… installing into .venv (the first time this takes a minute)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 .venv/schemathesis-ready: .venv/ready tests/fuzz/requirements.txt
 	@$(PYTHON) -m venv --clear .venv/schemathesis
-	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps \
+	@.venv/schemathesis/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 		-r tests/fuzz/requirements.txt
 	@touch $@
 
 .venv/svix-ready: .venv/ready tests/interop/svix/requirements.txt
 	@$(PYTHON) -m venv --clear .venv/svix
-	@.venv/svix/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps \
+	@.venv/svix/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 		-r tests/interop/svix/requirements.txt
 	@touch $@
 
